@@ -26,6 +26,7 @@ from pathlib import Path
 
 from benchmarks.machine import describe_machine
 from benchmarks.serving import environment, stack
+from benchmarks.serving import servers as stacks
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "lean_image.json"
@@ -48,11 +49,11 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as running:
         folder = Path(temporary)
         folder.chmod(0o755)
-        raw, ready = stack._version(folder)
-        ours, default = (stack._container(folder / name, python, program=name == "ours") for name in ("ours", "default"))
+        raw, ready = stack.version(folder)
+        ours, default = (stacks.container(folder / name, python, program=name == "ours") for name in ("ours", "default"))
         servers = {
-            stack.DEFAULT: running.enter_context(stack._started(folder / "default", default, ready)),
-            stack.OURS: running.enter_context(stack._started(folder / "ours", ours, raw)),
+            stack.DEFAULT: running.enter_context(stacks.started(folder / "default", default, ready)),
+            stack.OURS: running.enter_context(stacks.started(folder / "ours", ours, raw)),
             LEAN: running.enter_context(_lean(folder / "local", python, packages, raw)),
         }
         rows = raw.splitlines()
@@ -78,9 +79,9 @@ def _packages(python: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _lean(folder: Path, python: Path, packages: Path, bodies: str) -> Iterator[stack.Server]:
+def _lean(folder: Path, python: Path, packages: Path, bodies: str) -> Iterator[stacks.Server]:
     """The entry point, of this machine alone."""
-    port, log = stack._free_port(), folder.with_suffix(".log")
+    port, log = stacks.free_port(), folder.with_suffix(".log")
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{IMAGE}:{packages}",
@@ -91,11 +92,11 @@ def _lean(folder: Path, python: Path, packages: Path, bodies: str) -> Iterator[s
         "SAGEMAKER_PROGRAM": "inference.py",
         "SAGEMAKER_SUBMIT_DIRECTORY": str(folder / "code"),
         "SM_MODEL_DIR": str(folder),
-        **stack.SPEAKING,
+        **stacks.SPEAKING,
     }
     with log.open("wb") as written:
         process = subprocess.Popen([str(python / "python"), "-c", ENTRY_POINT], env=environ, cwd=folder, stdout=written, stderr=written)
-    with stack._running(stack.Server(port, process, bodies), log) as server:
+    with stacks.running(stacks.Server(port, process, bodies), log) as server:
         yield server
 
 

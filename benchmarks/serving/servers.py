@@ -1,6 +1,7 @@
 """Servers of one version, each in processes of its own: the image's with one worker, and an instance of the local account.
 
-Input: a folder with what is in /opt/ml. Output: a `Server` that answers pings, until the block ends. Used by `stack.py`.
+Input: a folder with what is in /opt/ml. Output: a `Server` that answers pings, until the block ends.
+Used by `stack.py` and benchmarks/lean_image.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def container(folder: Path, python: Path, *, program: bool) -> dict[str, str]:
 
 @contextlib.contextmanager
 def started(folder: Path, variables: Mapping[str, str], bodies: str) -> Iterator[Server]:
-    port = _free_port()
+    port = free_port()
     # nginx's `listen`: the image's own is every address.
     environ = {**variables, "SAGEMAKER_BIND_TO_PORT": f"127.0.0.1:{port}"}
     with (folder / "log").open("wb") as log:
@@ -90,7 +91,7 @@ def started(folder: Path, variables: Mapping[str, str], bodies: str) -> Iterator
             ["python", str(HERE / "image_server.py"), str(folder)], env=environ, cwd=folder, stdout=log, stderr=subprocess.STDOUT,
             executable=shutil.which("python", path=environ["PATH"]),
         )  # fmt: skip
-    with _running(Server(port, process, bodies), folder / "log") as server:
+    with running(Server(port, process, bodies), folder / "log") as server:
         yield server
 
 
@@ -101,7 +102,7 @@ def local_instance(folder: Path, bodies: str) -> Iterator[Server]:
     environ = {**SPEAKING, "SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code", **PROGRAM_ENVIRONMENT}
     specification = {
         "directory": str(folder), "code": str(folder / "code"), "environment": environ, "address": str(address),
-        "router_key": key, "has_network": False, "loads_later": False,
+        "router_key": key, "has_network": False, "loads_later": False, "image": None,
     }  # fmt: skip
     file = folder.with_suffix(".json")
     file.write_text(json.dumps(specification), encoding="utf-8")
@@ -113,12 +114,12 @@ def local_instance(folder: Path, bodies: str) -> Iterator[Server]:
     while not address.exists() and process.poll() is None:
         time.sleep(0.05)
     server = Server(int(address.read_text(encoding="utf-8").split()[1]), process, bodies, [f"{router_key.HEADER}: {key}"])
-    with _running(server, folder.with_suffix(".log")):
+    with running(server, folder.with_suffix(".log")):
         yield server
 
 
 @contextlib.contextmanager
-def _running(server: Server, log: Path) -> Iterator[Server]:
+def running(server: Server, log: Path) -> Iterator[Server]:
     """From when it answers pings until the end, when its first process is told to stop the others."""
     headers = dict(header.split(": ") for header in server.headers)
     try:
@@ -148,7 +149,7 @@ def _told(log: Path) -> str:
     return "\n".join([line for line in log.read_text(encoding="utf-8").splitlines() if "/ping" not in line][-30:])
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as running:
         folder = Path(temporary)
         folder.chmod(0o755)  # nginx's workers are another user's
-        raw, ready = _version(folder)
+        raw, ready = version(folder)
         ours, default = container(folder / "ours", python, program=True), container(folder / "default", python, program=False)
         servers = {
             DEFAULT: running.enter_context(started(folder / "default", default, ready)),
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     return _report(rounds, inside)
 
 
-def _version(folder: Path) -> tuple[str, str]:
+def version(folder: Path) -> tuple[str, str]:
     """Lays out /opt/ml of three servers; bodies of raw rows and of the same rows prepared."""
     with registered_abalone() as registered, tarfile.open(fileobj=io.BytesIO(registered.archive)) as archive:
         archive.extractall(folder / "ours" / "ml" / "model", filter="data")
