@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import inference
@@ -14,7 +15,7 @@ import one_row
 import pytest
 from served import Served
 
-from tests.edge.versions import fitted
+from tests.edge.versions import OBJECTIVES, fitted
 
 PROBLEMS = ("regression", "binary", "multiclass")
 TREES = ("gradient_boosting", "random_forest")
@@ -24,13 +25,16 @@ CONTRACT = {
 }
 
 
-@pytest.fixture(params=[(problem, algorithm) for problem in PROBLEMS for algorithm in TREES], ids="-".join)
+VERSIONS = [*product(PROBLEMS, TREES), *product(["regression"], TREES, OBJECTIVES)]
+
+
+@pytest.fixture(params=VERSIONS, ids="-".join)
 def version(request: pytest.FixtureRequest) -> Served:
     return with_contract(*request.param)
 
 
-def with_contract(problem: str, algorithm: str, **preparation: Any) -> Served:
-    found: Served = fitted(problem, algorithm, **preparation)
+def with_contract(problem: str, algorithm: str, *objective: str, **preparation: Any) -> Served:
+    found: Served = fitted(problem, algorithm, *objective, **preparation)
     return dataclasses.replace(found, state={**found.state, "dataset": {**found.dataset, **CONTRACT}})
 
 

@@ -49,7 +49,7 @@ from evaluation import (
 from evaluation.comparison import by_group, compare
 from evaluation.held_out import HeldOut, raw
 from failure import BadInput
-from measures import REPORTED
+from measures import reported
 from numpy.typing import NDArray
 from served import Served
 from specification import Specification, load
@@ -128,7 +128,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
     learned = _learned(options)
     predicted, plain = _predicted(held, learned, specification, served)
     rows, shown = held.sample, predicted.take(held.in_sample)
-    metrics = quality.overall(specification.problem, held.target, predicted)
+    metrics = quality.overall(reported(specification.problem, specification.metric), held.target, predicted)
     rival, comparison, beside = _compare(options, specification, held, predicted, scratch)
     bias = _bias(specification, held, predicted)
     data = json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))
@@ -259,7 +259,7 @@ def _compare(
     target, ours, metric = held.target[unseen], predicted.take(unseen), specification.metric
     comparison = _compared(specification, metric, target, ours, theirs)
     shown, in_sample = held.sample.take(unseen[held.in_sample]), held.in_sample[unseen]
-    others = [name for name in REPORTED[specification.problem] if name in specification.dataset["more_is_better"]]
+    others = [name for name in reported(specification.problem, specification.metric) if name in specification.dataset["more_is_better"]]
     beside = {
         "metrics": {name: _compared(specification, name, target, ours, theirs) for name in others},
         "groups": by_group(

@@ -20,6 +20,7 @@ import data_versions
 import failure
 import features
 import numpy as np
+import objectives
 import parts
 import prepared_rows
 import processing_hosts
@@ -93,6 +94,7 @@ def _about(state: dict[str, Any]) -> dict[str, Any]:
         "decision_metric": state["dataset"]["decision_metric"],
         "classes": state["classes"],
         "columns": state["outputs"],
+        **objectives.aims(state["dataset"], state["outputs"]),
     }
 
 

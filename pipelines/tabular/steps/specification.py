@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import objectives
 from failure import BadInput
 
 SIBLING = Path(__file__).with_name("specification.json")
@@ -65,6 +66,11 @@ class Specification:
         return str(self.dataset["problem"])
 
     @property
+    def objective(self) -> str:
+        """As in objectives.py; "mean" where there are classes."""
+        return str(objectives.aims(self.dataset, ())["objective"])
+
+    @property
     def metric(self) -> str:
         return str(self.dataset["metric"])
 
@@ -75,8 +81,9 @@ class Specification:
     @property
     def schema_sha256(self) -> str:
         """Changes with the columns, their ranges and the target; not with how good is good enough."""
-        others = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric", "extra_in_requests")
+        others = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric", "objective", "extra_in_requests")
         schema = {name: value for name, value in self.dataset.items() if name not in others}
+        schema["numeric"] = [{name: value for name, value in column.items() if name != "monotone"} for column in schema["numeric"]]
         # Refusing is what every version did before there was a choice.
         schema["categorical"] = [_without(column, unlisted="refuse") for column in schema["categorical"]]
         return _sha256(schema)
