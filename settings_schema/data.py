@@ -80,11 +80,10 @@ class DataSet(Value):
     A binary version decides for the positive class from a probability on that is fitted on the validation rows, for
     `decision_metric`. None: for `metric` if that judges decisions, otherwise for balanced accuracy, which one answer for everyone
     does not satisfy, however rare the other class is. `f1` cares for the positive class, `macro_f1` for both.
-    `objective`: what a regression predicts. "mean" learns by squared error. "log_mean" is the mean, too, learned by squared error of the
-    logarithm: for positive answers of which few are very large, such as prices. "count" learns a count, or a rate, by Poisson's
-    likelihood. A metric `pinball_90` asks for the 90 % quantile instead, and is learned by its own loss.
+        self._learned_as_it_can_be()
+    `ignore`: columns that the table has and nothing is learned of, such as notes, a second identifier, or what is known too late.
     `extra_in_requests`: what becomes of a name in a request's row that is no feature. "refuse": 400, since it may be one misspelt;
-    "ignore": nothing, as with further columns of a file that is scored.
+    "ignore": nothing, as with further columns of a file that is scored. The names of `ignore` and the identifier are never refused.
     """
 
     problem: Problem
@@ -92,6 +91,7 @@ class DataSet(Value):
     numeric: tuple[Numeric, ...] = ()
     categorical: tuple[Categorical, ...] = ()
     identifier: str | None = None  # None: rows are told apart by their content
+    ignore: tuple[str, ...] = ()
     positive_class: str | None = None  # binary only: the class whose probability is predicted
     facet: Facet | None = None
     metric: str
@@ -109,7 +109,7 @@ class DataSet(Value):
     def _fits_together(self) -> DataSet:
         self._judged_as_it_can_be()
         self._learned_as_it_can_be()
-        names = [*self.features, self.target, *([self.identifier] if self.identifier else [])]
+        names = [*self.features, self.target, *([self.identifier] if self.identifier else []), *self.ignore]
         repeated = sorted({name for name in names if names.count(name) > 1})
         require(not repeated, "DataSet columns", repeated, "each column in one role only")
         self.require(bool(self.features), "numeric and .categorical", (), "at least one column between them")

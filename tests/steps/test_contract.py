@@ -50,6 +50,28 @@ def test_an_extra_column_is_named(tmp_path: Path) -> None:
     assert "'garden': not in the model's file" in problems(tmp_path, {**houses(), "garden": ["x"] * 200})
 
 
+def test_an_ignored_column_may_hold_anything_and_must_be_there(tmp_path: Path) -> None:
+    dataset = HOUSES.but(ignore=("note", "seen"))
+    columns = {**houses(), "note": [f"free text {row}" for row in range(200)], "seen": ["2024-01-02"] * 200}
+    assert problems(tmp_path / "both", columns, dataset) == ""
+    del columns["note"]
+    assert "column 'note': missing; add it to the data, or remove it from DataSet.ignore" in problems(tmp_path / "one", columns, dataset)
+    columns["Note"] = columns.pop("seen")
+    text = problems(tmp_path / "misspelt", columns, dataset)
+    assert "column 'note': the table spells it 'Note'" in text and "column 'seen': missing" in text
+
+
+def test_of_a_parquet_file_an_ignored_column_may_be_of_any_type(tmp_path: Path) -> None:
+    columns = {**houses(), "seen": [datetime.date(2024, 1, 2)] * 200, "tags": [["a", "b"]] * 200}
+    (tmp_path / "data").mkdir()
+    parquet.write_table(pa.table(columns), tmp_path / "data" / "table.parquet")
+    assert message(tmp_path, HOUSES.but(ignore=("seen", "tags"))) == ""
+
+
+def test_a_table_of_ignored_columns_alone_is_another_table(tmp_path: Path) -> None:
+    assert "none of 'area', 'rooms'" in problems(tmp_path, {"note": ["x"] * 9}, HOUSES.but(ignore=("note",)))
+
+
 def test_text_in_a_numeric_column_names_its_line(tmp_path: Path) -> None:
     columns = houses()
     columns["area"][4] = "big"

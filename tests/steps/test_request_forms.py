@@ -109,6 +109,19 @@ def test_a_name_that_is_no_column_can_be_ignored() -> None:
     assert nothing_known.get_data(as_text=True) == "row 1: unknown column 'length'; the columns are area, rooms, kind\n"
 
 
+def test_a_row_may_carry_what_is_ignored_and_its_identifier_and_they_are_not_read() -> None:
+    model = version(dataset={"ignore": ["note", "seen"], "identifier": "order"})
+
+    def asked(document: Any) -> Any:
+        return inference.predict_fn(inference.input_fn(json.dumps(document), JSON), model)
+
+    assert asked([{**TWO[0], "order": 7, "note": "x", "seen": True}, TWO[1]]) == {"score": [3.0, 7.0]}
+    assert asked({**FRAME, "columns": ["kind", "area", "note"]}) == {"score": [3.0, 5.0]}
+    misspelt = asked([{**TWO[0], "note": "x", "notes": "y"}])
+    assert misspelt.get_data(as_text=True) == "row 1: unknown column 'notes'; the columns are area, rooms, kind\n"
+    assert asked([{"note": "x"}]).status_code == 400  # a row of which no column is learned of
+
+
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [

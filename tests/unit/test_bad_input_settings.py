@@ -82,6 +82,8 @@ COMMANDS = [
             "Categorical('c').unlisted is 'score'; allowed: 'refuse' | 'other'",
         ),
         (lambda: data_set(extra_in_requests=True), "DataSet.extra_in_requests is True; allowed: 'refuse' | 'ignore'"),
+        (lambda: data_set(ignore="note"), "DataSet.ignore is 'note'; allowed: a tuple of text"),
+        (lambda: data_set(ignore=("note", "x", "note")), "DataSet columns is ['note', 'x']; allowed: each column in one role only"),
         (lambda: Facet(column="c", disadvantaged=""), "Facet('c').disadvantaged is '', which is read as a missing value"),
         (lambda: data_set(problem="regression"), "DataSet.problem is 'regression'; allowed: Problem.REGRESSION | Problem.BINARY"),
         (lambda: data_set(threshold="2.4"), "DataSet.threshold is '2.4'; allowed: a number"),

@@ -23,17 +23,19 @@ _INDEX_NAME = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 
 def of_columns(table: Table, specification: Specification) -> Iterator[Finding]:
     given = table.columns.column_names
-    expected = [*specification.features, specification.target, *([specification.identifier] if specification.identifier else [])]
+    learned_of = [*specification.features, specification.target, *([specification.identifier] if specification.identifier else [])]
+    expected = [*learned_of, *specification.ignored]
     misspelt = _misspelt([name for name in given if name not in expected], [name for name in expected if name not in given])
     missing = [name for name in expected if name not in given and name not in misspelt]
     there = f"the table has {', '.join(map(shown, given[:SHOWN_COLUMNS]))}"
-    if len(missing) == len(expected):
-        columns = ", ".join(map(repr, expected[:SHOWN_COLUMNS]))
+    if missing[: len(learned_of)] == learned_of:
+        columns = ", ".join(map(repr, learned_of[:SHOWN_COLUMNS]))
         yield Finding("", f"none of {columns} is there: {there}; begin with a line of column names, and separate cells with commas")
         return
     yield from _spelling(misspelt)
     for name in missing:
-        problem = "missing; add it to the data, or remove it from the model's file"
+        where = "DataSet.ignore in the model's file" if name in specification.ignored else "the model's file"
+        problem = f"missing; add it to the data, or remove it from {where}"
         yield Finding(name, f"{problem}; {there}" if name == missing[-1] else problem)
     for place, name in enumerate(given, start=1):
         if name not in expected and name not in misspelt.values():
@@ -73,7 +75,7 @@ def _further(table: Table, place: int, name: str) -> Finding:
         problem = f"is an index by its {'name' if name else 'place'}; {leave_out}"
     else:
         problem = (
-            "not in the model's file; add it to the DataSet or remove it from the data"
+            "not in the model's file; add it to the DataSet (to DataSet.ignore, to learn nothing of it), or remove it from the data"
             if name
             else "is not in the model's file; name it, or remove it"
         )

@@ -7,7 +7,7 @@ column; or a 400 that names row and column. Used by `inference.py` and the watch
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import number_texts
@@ -38,16 +38,21 @@ def columns(rows: Sequence[Row], model: Served) -> tuple[Floats, list[Labels]]:
 
 def ordered(rows: Sequence[Row], model: Served) -> list[Sequence[Any]]:
     """The cells of each row in the order of the contract. Raises a 400."""
-    names, takes_more = model.features, model.dataset.get("extra_in_requests") == "ignore"
-    return [_ordered(row, index, names, takes_more=takes_more) for index, row in enumerate(rows)]
+    names, dataset = model.features, model.dataset
+    takes_all = dataset.get("extra_in_requests") == "ignore"
+    unread = None if takes_all else {*dataset.get("ignore", ()), dataset.get("identifier")}
+    return [_ordered(row, index, names, unread) for index, row in enumerate(rows)]
 
 
-def _ordered(row: Row, index: int, names: list[str], *, takes_more: bool) -> Sequence[Any]:
+def _ordered(row: Row, index: int, names: list[str], unread: Set[str | None] | None) -> Sequence[Any]:
+    """`unread`: names that a row may carry beside those of the contract; None for any."""
     if isinstance(row, dict):
-        unknown = sorted(row.keys() - names)
+        further = row.keys() - names
+        unknown = set() if unread is None else further - unread
         # A row of which nothing is known is no row, but another form of request.
-        if unknown and not (takes_more and len(unknown) < len(row)):
-            raise RequestError(400, f"row {index + 1}: unknown column {shown(unknown[0])}; the columns are {', '.join(names)}")
+        if unknown or (further and len(further) == len(row)):
+            first = min(unknown or further)
+            raise RequestError(400, f"row {index + 1}: unknown column {shown(first)}; the columns are {', '.join(names)}")
         return [row.get(name) for name in names]
     if len(row) != len(names):
         is_other_sign = len(row) == 1 and isinstance(row[0], str) and re.search(r"[;\t|]", row[0])

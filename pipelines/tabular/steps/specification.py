@@ -61,6 +61,11 @@ class Specification:
         return None if self.dataset["identifier"] is None else str(self.dataset["identifier"])
 
     @property
+    def ignored(self) -> list[str]:
+        """Columns of the table that nothing is learned of. A version of before there was a choice has none."""
+        return list(self.dataset.get("ignore", ()))
+
+    @property
     def problem(self) -> str:
         """regression | binary | multiclass"""
         return str(self.dataset["problem"])
@@ -80,8 +85,8 @@ class Specification:
 
     @property
     def schema_sha256(self) -> str:
-        """Changes with the columns, their ranges and the target; not with how good is good enough."""
-        others = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric", "objective", "extra_in_requests")
+        """Changes with the columns, their ranges and the target; not with how good is good enough, nor with what nothing is learned of."""
+        others = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric", "objective", "extra_in_requests", "ignore")
         schema = {name: value for name, value in self.dataset.items() if name not in others}
         schema["numeric"] = [{name: value for name, value in column.items() if name != "monotone"} for column in schema["numeric"]]
         # Refusing is what every version did before there was a choice.
