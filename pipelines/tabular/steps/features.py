@@ -7,16 +7,17 @@ centre, scale, round to float32), so one row alone and the same row among a mill
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from encoded_rows import EncodedRows
+from encoded_rows import Matrix as Matrix
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Labels = tuple[Sequence[str | None], Codes]
-Matrix = NDArray[np.float32]
 
 OTHER = "<other>"
 MISSING = "<missing>"
@@ -81,10 +82,24 @@ class Preparer:
         rows = len(numeric)
         places = [self._columns_of(index, labels) for index, labels in enumerate(categorical)]
         result = np.zeros((rows, self._width), dtype=np.float32)
-        for start in range(0, rows, CHUNK_ROWS):
-            chunk = slice(start, min(start + CHUNK_ROWS, rows))
-            self._transform_chunk(numeric[chunk], [columns[chunk] for columns in places], result[chunk])
+        for chunk in _chunks(rows):
+            self._write_numbers(numeric[chunk], result[chunk])
+            row = np.arange(chunk.stop - chunk.start)
+            for columns in places:
+                result[chunk][row, columns[chunk]] = 1.0
         return result if self._selected is None else np.ascontiguousarray(result[:, self._selected])
+
+    def encode(self, numeric: Floats, categorical: Sequence[Labels]) -> EncodedRows:
+        """The same rows without the zeros of one-hot columns; dense where columns are selected, which are few."""
+        if self._selected is not None:
+            return EncodedRows.of_dense(self.transform(numeric, categorical))
+        numbers = np.empty((len(numeric), len(self.numeric) + len(self._indicators)), dtype=np.float32)
+        for chunk in _chunks(len(numeric)):
+            self._write_numbers(numeric[chunk], numbers[chunk])
+        ones = np.empty((len(numeric), len(categorical)), dtype=np.int32)
+        for index, labels in enumerate(categorical):
+            ones[:, index] = self._columns_of(index, labels)
+        return EncodedRows(numbers, ones, self._width)
 
     def _columns_of(self, index: int, labels: Labels) -> Codes:
         """The matrix column that each row sets to one."""
@@ -92,7 +107,8 @@ class Preparer:
         distinct, codes = labels
         return np.array([known.get(value, other) for value in distinct], dtype=np.int64)[codes]
 
-    def _transform_chunk(self, numeric: Floats, places: Sequence[Codes], result: Matrix) -> None:
+    def _write_numbers(self, numeric: Floats, result: Matrix) -> None:
+        """The columns of numbers and those that say where one is missing: the first ones of `result`."""
         gaps = np.isnan(numeric)
         values = np.where(gaps, self._fill, numeric)
         np.clip(values, self._lower, self._upper, out=values)
@@ -101,9 +117,10 @@ class Preparer:
         count = values.shape[1]
         result[:, :count] = values
         result[:, count : count + len(self._indicators)] = gaps[:, self._indicators]
-        rows = np.arange(len(result))
-        for columns in places:
-            result[rows, columns] = 1.0
+
+
+def _chunks(rows: int) -> Iterator[slice]:
+    return (slice(begun, min(begun + CHUNK_ROWS, rows)) for begun in range(0, rows, CHUNK_ROWS))
 
 
 def stack(columns: Mapping[str, Floats], names: Sequence[str], rows: int) -> Floats:

@@ -9,15 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import baseline
 import numeric_summary
 import numpy as np
+import side_by_side
+from failure import BadInput
 from features import Floats, Labels
 from numeric_summary import Summary
 from numpy.typing import NDArray
 
+#: What is applied to a column, and its statistics.
+FittedColumn: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
@@ -34,22 +39,33 @@ def fit(
     categorical: Mapping[str, Labels],
     preparation: Mapping[str, Any],
     declared: Mapping[str, Collection[str] | None] | None = None,
+    rows: int = 0,
 ) -> Fitted:
-    """Of training rows only, a column after the other. `preparation`: the model's `Preparation` as a dict.
+    """Of training rows only, a column after the other, or several at a time where there are many `rows`. Raises BadInput for a column
+    without a value. `preparation`: the model's `Preparation` as a dict.
 
     `declared`: by column, the only categories that can be more than `<other>`; None for a column of which all can.
     """
-    state: dict[str, Any] = {"numeric": [], "categorical": [], "selected": None}
-    statistics = []
-    for name, values in numeric.items():
-        summary = numeric_summary.of([values], shares(preparation))
-        state["numeric"].append(of_numeric(name, summary, preparation))
-        statistics.append(baseline.of_summary(name, summary))
-    for name, labels in categorical.items():
-        counts = baseline.counts(labels)
-        state["categorical"].append(of_categorical(name, counts, preparation, (declared or {}).get(name)))
-        statistics.append(baseline.categorical(name, counts))
-    return Fitted(state, statistics)
+    numbers = side_by_side.results([partial(_fit_numeric, name, numeric, preparation) for name in numeric], rows)
+    only = declared or {}
+    tasks = [partial(_fit_categorical, name, categorical, preparation, only.get(name)) for name in categorical]
+    categories = side_by_side.results(tasks, rows)
+    state = {"numeric": [fitted for fitted, _ in numbers], "categorical": [fitted for fitted, _ in categories], "selected": None}
+    return Fitted(state, [described for _, described in (*numbers, *categories)])
+
+
+def _fit_numeric(name: str, columns: Mapping[str, Floats], preparation: Mapping[str, Any]) -> FittedColumn:
+    summary = numeric_summary.of([columns[name]], shares(preparation))
+    if not summary.count:
+        raise BadInput(f"column {name!r} has no value in the training rows; remove it from the model's file or give more data")
+    return of_numeric(name, summary, preparation), baseline.of_summary(name, summary)
+
+
+def _fit_categorical(
+    name: str, columns: Mapping[str, Labels], preparation: Mapping[str, Any], only: Collection[str] | None
+) -> FittedColumn:
+    counts = baseline.counts(columns[name])
+    return of_categorical(name, counts, preparation, only), baseline.categorical(name, counts)
 
 
 def shares(preparation: Mapping[str, Any]) -> list[float]:

@@ -63,8 +63,7 @@ def main(argv: list[str]) -> None:
             "warnings": cut.warnings,
         }
         described = baseline.statistics(cut.fitted.statistics, lineage["rows"]["train"])
-        prepared_rows.write(cut, state, specification, output, _about(state))
-        prepared_rows.write_raw(table, cut.masks["test"][: table.rows], output / "test" / "test.parquet")
+        prepared_rows.write(cut, state, specification, output, _about(state), table)
     _write(output / "preparation", {"preparation": state, "lineage": lineage, "statistics": described})
     for warning in cut.warnings:
         print(f"warning: {warning}")
