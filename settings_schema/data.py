@@ -38,6 +38,9 @@ class Categorical(Value):
 
     `unlisted`: what becomes of another one where they are listed. "refuse": it is an error of the data, and 400 to a request; "other":
     both count it as `<other>`, with the categories that are too rare for a column of their own.
+    `encoding`: "one_hot" makes a column for each of the most frequent categories; "target" one column (of several classes one for each)
+    with what the rows of a category were answered, each row without its own answer. None: "target" where there are more categories than
+    `Preparation.max_categories`, else "one_hot".
     They are read as cells are: "True" is true, "4.0" is 4 (docs/decisions/0062-a-value-means-the-same-everywhere.md).
     """
 
@@ -46,6 +49,7 @@ class Categorical(Value):
     name: str
     values: tuple[str, ...] | None = None
     unlisted: Literal["refuse", "other"] = "refuse"
+    encoding: Literal["one_hot", "target"] | None = None
 
     @model_validator(mode="after")
     def _different(self) -> Categorical:

@@ -64,6 +64,16 @@ def test_what_else_a_regression_predicts_is_the_versions(algorithm: str, objecti
     np.testing.assert_allclose(asked(onnx_file.made(served, {}), numbers, texts)["score_"], expected, rtol=2e-6)
 
 
+@pytest.mark.parametrize("problem", CLASSES)
+@pytest.mark.parametrize("algorithm", ["gradient_boosting", "linear"])
+def test_categories_that_are_what_they_were_answered_are_looked_up(algorithm: str, problem: str) -> None:
+    served, (numbers, texts) = fitted(problem, algorithm, encoding="target"), rows()
+    assert "town=<target>" in served.preparer.outputs or "town=<ash>" in served.preparer.outputs
+    expected = own(served, numbers, texts)
+    answer = asked(onnx_file.made(served, {}), numbers, texts)
+    np.testing.assert_allclose(answer["score_"], expected.max(axis=1) if expected.ndim == 2 else expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("algorithm", ["gradient_boosting", "random_forest"])
 def test_the_values_of_trees_have_the_same_bits_alone_and_in_a_batch(algorithm: str) -> None:
     served, (numbers, texts) = fitted("regression", algorithm), rows()

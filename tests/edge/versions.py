@@ -47,10 +47,12 @@ OBJECTIVES = ("count", "log_mean", "quantile")
 
 
 @functools.cache
-def fitted(problem: str, algorithm: str, objective: str = "mean", **preparation: Any) -> Any:
-    """`Served`, as an endpoint has it. One for all tests: none changes it."""
+def fitted(problem: str, algorithm: str, objective: str = "mean", encoding: str = "one_hot", **preparation: Any) -> Any:
+    """`Served`, as an endpoint has it. One for all tests: none changes it. `encoding`: of towns."""
     numeric, categorical = columns()
-    state = load("fitting").fit(numeric, categorical, {**PREPARATION, **preparation}).state
+    answers = load("target_statistics").Answers(target(problem), CLASSES[problem], np.arange(ROWS, dtype=np.uint8) % 5)
+    by_target = {"town": answers} if encoding == "target" else None
+    state = load("fitting").fit(numeric, categorical, {**PREPARATION, **preparation}, by_target=by_target).state
     preparer = load("features").Preparer(state)
     matrix = preparer.transform(load("features").stack(numeric, preparer.numeric, ROWS), list(categorical.values()))
     metric = "pinball_75" if objective == "quantile" else "rmse"

@@ -70,6 +70,18 @@ def test_edges_of_all_splits_and_the_ends_of_numbers_are_answered_with_the_same_
     assert len({repr(answer) for answer in alone}) > 50  # rows that differ are told apart
 
 
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_category_that_is_what_it_was_answered_is_looked_up(problem: str) -> None:
+    version = with_contract(problem, "gradient_boosting", encoding="target")
+    assert version.one_row is not None
+    answers = set()
+    for town in ["Lima, Peru", "Łódź", "a b", "rare", "", "never seen"]:
+        row = ["1.5", "0.2", town, "4"]
+        answers.add(repr(inference.predict_fn([row], version)))
+        assert inference.predict_fn([row], version) == among_others(row, version)
+    assert len(answers) > 3
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("rule", ["none", "minmax", "robust"])
 @pytest.mark.parametrize("outliers", ["none", "quantile"])

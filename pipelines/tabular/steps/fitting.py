@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -16,10 +16,12 @@ import baseline
 import numeric_summary
 import numpy as np
 import side_by_side
+import target_statistics
 from failure import BadInput
 from features import Floats, Labels
 from numeric_summary import Summary
 from numpy.typing import NDArray
+from target_statistics import Answers
 
 #: What is applied to a column, and its statistics.
 FittedColumn: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
@@ -28,10 +30,14 @@ _QUARTILES = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class Fitted:
-    """`state`: what `features.Preparer` applies. `statistics`: the columns of statistics.json."""
+    """`state`: what `features.Preparer` applies. `statistics`: the columns of statistics.json.
+
+    `out_of_fold`: by column that is encoded by the target, what rows of each fold are encoded by when they are learned from.
+    """
 
     state: dict[str, Any]
     statistics: list[dict[str, Any]]
+    out_of_fold: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def fit(
@@ -40,18 +46,22 @@ def fit(
     preparation: Mapping[str, Any],
     declared: Mapping[str, Collection[str] | None] | None = None,
     rows: int = 0,
+    by_target: Mapping[str, Answers] | None = None,
 ) -> Fitted:
     """Of training rows only, a column after the other, or several at a time where there are many `rows`. Raises BadInput for a column
     without a value. `preparation`: the model's `Preparation` as a dict.
 
     `declared`: by column, the only categories that can be more than `<other>`; None for a column of which all can.
+    `by_target`: the answers, by each column that is encoded by them.
     """
     numbers = side_by_side.results([partial(_fit_numeric, name, numeric, preparation) for name in numeric], rows)
     only = declared or {}
-    tasks = [partial(_fit_categorical, name, categorical, preparation, only.get(name)) for name in categorical]
+    answers = by_target or {}
+    tasks = [partial(_fit_categorical, name, categorical, preparation, only.get(name), answers.get(name)) for name in categorical]
     categories = side_by_side.results(tasks, rows)
-    state = {"numeric": [fitted for fitted, _ in numbers], "categorical": [fitted for fitted, _ in categories], "selected": None}
-    return Fitted(state, [described for _, described in (*numbers, *categories)])
+    state = {"numeric": [fitted for fitted, _ in numbers], "categorical": [fitted for fitted, _, _ in categories], "selected": None}
+    described = [*(described for _, described in numbers), *(described for _, described, _ in categories)]
+    return Fitted(state, described, {fitted["name"]: folds for fitted, _, folds in categories if folds})
 
 
 def _fit_numeric(name: str, columns: Mapping[str, Floats], preparation: Mapping[str, Any]) -> FittedColumn:
@@ -62,10 +72,15 @@ def _fit_numeric(name: str, columns: Mapping[str, Floats], preparation: Mapping[
 
 
 def _fit_categorical(
-    name: str, columns: Mapping[str, Labels], preparation: Mapping[str, Any], only: Collection[str] | None
-) -> FittedColumn:
-    counts = baseline.counts(columns[name])
-    return of_categorical(name, counts, preparation, only), baseline.categorical(name, counts)
+    name: str, columns: Mapping[str, Labels], preparation: Mapping[str, Any], only: Collection[str] | None, answers: Answers | None
+) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    labels = columns[name]
+    counts = baseline.counts(labels)
+    described = baseline.categorical(name, counts)
+    if answers is None:
+        return of_categorical(name, counts, preparation, only), described, []
+    fitted, out_of_fold = target_statistics.fit(name, labels, answers, only)
+    return fitted, described, out_of_fold
 
 
 def shares(preparation: Mapping[str, Any]) -> list[float]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from parts import Parts
 from specification import Specification
 from table import Table
+from target_values import Folds
 
 Mask = NDArray[np.bool_]
 BATCH_ROWS = 16_384
@@ -33,9 +34,9 @@ RAW_BATCH_ROWS = 262_144
 MOST_ROWS_TO_SELECT_BY = 100_000
 
 
-def _encoded(rows: Rows, preparer: Preparer, specification: Specification) -> EncodedRows:
+def _encoded(rows: Rows, preparer: Preparer, specification: Specification, folds: Folds | None) -> EncodedRows:
     numeric = features.stack(rows.numeric, specification.numeric, rows.count)
-    return preparer.encode(numeric, [rows.categorical[name] for name in specification.categorical])
+    return preparer.encode(numeric, [rows.categorical[name] for name in specification.categorical], folds)
 
 
 def select(cut: Parts, specification: Specification, count: int) -> list[str]:
@@ -45,30 +46,34 @@ def select(cut: Parts, specification: Specification, count: int) -> list[str]:
     """
     from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-    preparer = Preparer(cut.fitted.state)
+    preparer = Preparer(cut.fitted.state, cut.fitted.out_of_fold)
     places = np.flatnonzero(cut.learned_from)
     chosen = np.zeros(len(cut.learned_from), dtype=bool)
     chosen[places[:: -(-len(places) // MOST_ROWS_TO_SELECT_BY)]] = True
     some = cut.rows.take(chosen)
     measure = mutual_info_regression if specification.problem == "regression" else mutual_info_classif
-    information = measure(_encoded(some, preparer, specification).dense(), some.target, random_state=0)
+    folds = None if cut.folds is None else cut.folds[chosen]
+    information = measure(_encoded(some, preparer, specification, folds).dense(), some.target, random_state=0)
     best = np.argsort(-information, kind="stable")[:count]
     return [preparer.outputs[index] for index in sorted(best)]
 
 
 def write(cut: Parts, state: Mapping[str, Any], specification: Specification, output: Path, about: Mapping[str, Any], table: Table) -> None:
     """The shards of `train` and `validation`, and the rows of `test` as they are, below `output`; several at a time."""
-    preparer = Preparer(state)
+    preparer = Preparer(state, cut.fitted.out_of_fold)
     # Weights make training fairer; the choice between models is made on rows as they are.
-    parts = [("train", cut.learned_from, cut.weight), ("validation", cut.masks["validation"], weights.equal(cut.rows.count))]
+    parts = [
+        ("train", cut.learned_from, cut.weight, cut.folds),
+        ("validation", cut.masks["validation"], weights.equal(cut.rows.count), None),
+    ]
     tasks = [partial(write_raw, table, cut.masks["test"][: table.rows], output / "test" / "test.parquet")]
-    for name, mask, weight in parts:
+    for name, mask, weight, folds in parts:
         (output / name).mkdir(parents=True, exist_ok=True)
         for number, rows in enumerate(shard_slices(mask)):
             own = weight[number * dataset.ROWS_PER_SHARD :]
-            tasks.append(partial(_write_shard, cut.rows, mask, rows, own, output / name, number, preparer, specification))
+            tasks.append(partial(_write_shard, cut.rows, mask, folds, rows, own, output / name, number, preparer, specification))
     side_by_side.results(tasks, cut.rows.count)
-    for name, mask, _ in parts:
+    for name, mask, _, _ in parts:
         dataset.write_about(output / name, about, int(np.count_nonzero(mask)), len(shard_slices(mask)))
 
 
@@ -85,12 +90,22 @@ def shard_slices(mask: Mask) -> list[slice]:
 
 
 def _write_shard(
-    rows: Rows, mask: Mask, within: slice, weight: Floats, folder: Path, number: int, preparer: Preparer, specification: Specification
+    rows: Rows,
+    mask: Mask,
+    folds: Folds | None,
+    within: slice,
+    weight: Floats,
+    folder: Path,
+    number: int,
+    preparer: Preparer,
+    specification: Specification,
 ) -> None:
     encoded, targets, begun = [], [], within.start
     for batch in rows.batches(BATCH_ROWS, within):
-        taken = batch.take(mask[begun : begun + batch.count])
-        encoded.append(_encoded(taken, preparer, specification))
+        own = mask[begun : begun + batch.count]
+        taken = batch.take(own)
+        of_batch = None if folds is None else folds[begun : begun + batch.count][own]
+        encoded.append(_encoded(taken, preparer, specification, of_batch))
         targets.append(taken.target)
         begun += batch.count
     target = np.concatenate(targets)
