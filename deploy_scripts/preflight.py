@@ -150,7 +150,7 @@ def definitions(settings: Settings, region: str) -> list[dict[str, Any]]:
     stand_ins = {"ARTIFACT_BUCKET": "artifacts", "DATA_BUCKET": "data", "KMS_KEY_ARN": f"arn:aws:kms:{region}:111122223333:key/preflight"}
     network = {"VPC_SUBNET_IDS": "subnet-1", "VPC_SECURITY_GROUP_IDS": "sg-1"} if settings.project.in_vpc else {}
     place = ProjectEnvironment(settings.project, {"AWS_REGION": region, **stand_ins, **network})
-    made = [define_pipeline.define(place, model, "s3://artifacts/code/0") for model in settings.models.values()]
+    made = [define_pipeline.define(place, model, "s3://artifacts/code/0", settings.prices) for model in settings.models.values()]
     made += [score_file.define(place, model.names(settings.project)) for model in settings.models.values()]
     return [json.loads(definition) for definition in made]
 
