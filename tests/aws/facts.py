@@ -77,7 +77,7 @@ FACTS = (
     ),
     Fact(
         "All trials of a search write to the one S3Uri of its CheckpointConfig as it is, and get all of it back after an interruption",
-        "HyperParameterTrainingJobDefinition of SageMaker's service model; no page tells trials apart",
+        "HyperParameterTrainingJobDefinition of SageMaker's service model; no page tells trials apart. Each execution has another S3Uri",
         "a run of a model with Training(use_spot=True), which an interruption meets (tests/aws/test_spot.py)",
     ),
     Fact(

@@ -457,15 +457,19 @@ def test_whole_numbers_in_a_model_are_the_parameters_that_floats_are() -> None:
     assert definition(5) == definition(5.0)
 
 
-def test_trials_on_spare_capacity_wait_for_it_and_go_on_from_checkpoints_of_their_algorithm() -> None:
-    """MaxWaitTimeInSeconds "must be equal to or greater than MaxRuntimeInSeconds" (StoppingCondition of SageMaker's service model)."""
+def test_trials_on_spare_capacity_wait_for_it_and_go_on_from_checkpoints_of_their_search() -> None:
+    """Whatever lies below S3Uri is fetched when a trial starts, so another execution has another place.
+
+    MaxWaitTimeInSeconds "must be equal to or greater than MaxRuntimeInSeconds" (StoppingCondition of SageMaker's service model).
+    """
     model = ABALONE.but(training=Training(use_spot=True, max_run_minutes=30, max_wait_minutes=45))
     found = {step["Name"]: step["Arguments"] for step in json.loads(defined(model))["Steps"]}
     for name, algorithm in TUNING.items():
         trial = found[name]["TrainingJobDefinition"]
         assert trial["EnableManagedSpotTraining"] is True
         assert trial["StoppingCondition"] == {"MaxRuntimeInSeconds": 1800, "MaxWaitTimeInSeconds": 2700}
-        assert trial["CheckpointConfig"]["S3Uri"] == f"s3://artifacts/checkpoints/abalone/{algorithm.replace('_', '-')}"
+        place = [f"s3://artifacts/checkpoints/abalone/{algorithm.replace('_', '-')}", {"Get": "Execution.PipelineExecutionId"}]
+        assert trial["CheckpointConfig"]["S3Uri"] == {"Std:Join": {"On": "/", "Values": place}}
 
 
 def test_without_spare_capacity_nothing_waits_and_nothing_is_kept(steps: dict[str, Any]) -> None:
