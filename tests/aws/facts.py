@@ -20,10 +20,11 @@ LAST_RUN: str | None = None
 
 FACTS = (
     Fact(
-        "A role of another account pulls an image by the repository's policy with aws:PrincipalArn, and its key needs no permission",
-        "ECR user guide, Private repository policy examples, and Encryption at rest, by which ECR uses the key by a grant",
-        "a model with image=ServingImage.LEAN in an environment with an account of its own; CreateModel's refusal asks for a grant to "
-        "`sagemaker.amazonaws.com` (aws/deep-learning-containers#5657)",
+        "Another account's model pulls an image by the repository's policy, which lets in its roles by aws:PrincipalArn and "
+        "sagemaker.amazonaws.com for it; the key needs no permission",
+        "ECR user guide, Private repository policy examples, and Encryption at rest, by which ECR uses the key by a grant; CreateModel's "
+        "refusal in aws/deep-learning-containers#5657",
+        "a model with image=ServingImage.LEAN in an environment of another account; CloudTrail says whether aws:SourceAccount comes",
     ),
     Fact(
         "CodeBuild's Docker builds an image with Docker's own manifest, which CreateModel takes",
