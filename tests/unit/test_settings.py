@@ -197,7 +197,13 @@ def test_training_is_reweighed_where_the_gate_judges_decisions_about_a_facet_unl
 
 def test_the_schema_of_the_data_does_not_change_with_how_it_is_judged(tmp_path):
     hashes = set()
-    for dataset in (binary(), binary(metric="f1", threshold=0.2), binary(decision_metric="f1"), binary(extra_in_requests="ignore"), binary(ignore=("note",))):
+    for dataset in (
+        binary(),
+        binary(metric="f1", threshold=0.2),
+        binary(decision_metric="f1"),
+        binary(extra_in_requests="ignore"),
+        binary(ignore=("note",)),
+    ):
         (tmp_path / "specification.json").write_text(specification_json(model_of(dataset)), encoding="utf-8")
         hashes.add(load("specification").load(tmp_path / "specification.json").schema_sha256)
     assert len(hashes) == 1
