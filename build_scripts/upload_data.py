@@ -54,7 +54,7 @@ def check(path: Path, model: Model) -> tuple[int, list[str]]:
         raise ProblemError(f"{path} is not a file; give one .csv or .parquet file")
     if path.name.startswith((".", "_")):
         raise ProblemError(f"{path.name} begins with {path.name[0]!r}, and training leaves out such files; rename it")
-    return _verdict(path, model)
+    return verdict(path, model)
 
 
 def check_beside(s3: Any, bucket: str, path: Path, others: Sequence[str], model: Model, prefix: str) -> list[str]:
@@ -67,13 +67,13 @@ def check_beside(s3: Any, bucket: str, path: Path, others: Sequence[str], model:
                 shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=key)["Body"], file)
         (Path(folder) / path.name).symlink_to(path.resolve())
         try:
-            return _verdict(Path(folder), model)[1]
+            return verdict(Path(folder), model)[1]
         except ProblemError as error:
             given = f"{path.name} fits alone, but training reads it together with {_names(others)}: {error}"
             raise ProblemError(f"{given}; to put it in their place, add --replace") from error
 
 
-def _verdict(data: Path, model: Model) -> tuple[int, list[str]]:
+def verdict(data: Path, model: Model) -> tuple[int, list[str]]:
     """What Prepare says of a file or a folder, before it prepares anything (pipelines/tabular/steps/parts.py)."""
     with tempfile.TemporaryDirectory() as folder:
         specification = Path(folder) / "specification.json"

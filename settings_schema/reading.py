@@ -89,7 +89,7 @@ def read(root: Path = ROOT) -> Settings:
     project, environments = _value(values, "PROJECT", Project), _environments(values)
     _require_home(project, environments)
     fleets = _fleets(values, environments)
-    models = [_model(file, environments, fleets) for file in sorted((root / "models").glob("[!_]*.py"))]
+    models = [model_of(file, environments, fleets) for file in sorted((root / "models").glob("[!_]*.py"))]
     for model in models:
         _require_image_there(model, project, environments)
     for fleet in fleets.values():
@@ -168,7 +168,8 @@ def _require_home(project: Project, environments: Sequence[Environment]) -> None
         require(not elsewhere or getattr(project, place) is not None, f"settings.py: Project.{place}", None, allowed)
 
 
-def _model(file: Path, environments: Sequence[Environment], fleets: Fleets) -> Model:
+def model_of(file: Path, environments: Sequence[Environment], fleets: Fleets) -> Model:
+    """The model of one file, checked, also against the environments."""
     where = f"models/{file.name}"
     allowed = f"a-z, 0-9 and '_', with a letter first, no '_' last and no two of them together, at most {LONGEST_NAME} characters"
     require(bool(_FILE_NAME.fullmatch(file.stem)) and len(file.stem) <= LONGEST_NAME, f"{where}: the file's name", file.stem, allowed)
