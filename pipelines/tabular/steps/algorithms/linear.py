@@ -71,7 +71,7 @@ class Linear:
 
 
 def fit(train: Batches, _validation: Batches | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Linear:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
+    from threadpoolctl import threadpool_limits
 
     given = numbers(hyperparameters, DEFAULTS, "linear")
     # One thread: how a product is divided among threads changes its last bits.
