@@ -111,4 +111,8 @@ ANY_ACCOUNT = {
         *("codebuild.amazonaws.com", "codepipeline.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"),
         "vpc-flow-logs.amazonaws.com",
     )
+} | {
+    # It names the accounts where SageMaker says for which one it asks. No page says that it does when CreateModel looks at another account's
+    # image, and the image holds what everybody can get (infra/image/image_repository.py).
+    ("AWS::ECR::Repository", "sagemaker.amazonaws.com"): "read of an image of public packages, by condition where there is a source",
 }
