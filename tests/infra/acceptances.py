@@ -112,7 +112,7 @@ ANY_ACCOUNT = {
         "vpc-flow-logs.amazonaws.com",
     )
 } | {
-    # It names the accounts where SageMaker says for which one it asks. No page says that it does when CreateModel looks at another account's
-    # image, and the image holds what everybody can get (infra/image/image_repository.py).
+    # It names the accounts where SageMaker says for which one it asks. No page says that it does when CreateModel looks at an image of
+    # another account, and the image holds what everybody can get (infra/image/image_repository.py).
     ("AWS::ECR::Repository", "sagemaker.amazonaws.com"): "read of an image of public packages, by condition where there is a source",
 }
