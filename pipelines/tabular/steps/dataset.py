@@ -130,13 +130,17 @@ class PartWriter:
         """Writes the rest, at least one shard. Not called when something failed: what is there is no part then."""
         if self._waiting or not self._shards:
             self._write()
-        counts = {"rows": self._rows, "shards": self._shards}
-        (self._folder / ABOUT_FILE).write_text(json.dumps({**self._about, **counts}, sort_keys=True), encoding="utf-8")
+        describe(self._folder, self._about, self._rows, self._shards)
 
     def _write(self) -> None:
         whole = _joined_parts(self._waiting)
         shard_file.write(self._folder / SHARD_FILE.format(self._shards), whole.features, whole.target, whole.weight)
         self._waiting, self._rows, self._shards = [], self._rows + whole.rows, self._shards + 1
+
+
+def describe(folder: Path, about: Mapping[str, Any], rows: int, shards: int) -> None:
+    """Makes a folder with so many shards a part."""
+    (folder / ABOUT_FILE).write_text(json.dumps({**about, "rows": rows, "shards": shards}, sort_keys=True), encoding="utf-8")
 
 
 class Shards:

@@ -7,7 +7,8 @@ Input: columns by name. Output: JSON values. What is fitted does not depend on t
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,17 +40,33 @@ def fit(
 
     `declared`: by column, the only categories that can be more than `<other>`; None for a column of which all can.
     """
-    state: dict[str, Any] = {"numeric": [], "categorical": [], "selected": None}
-    statistics = []
-    for name, values in numeric.items():
-        summary = numeric_summary.of([values], shares(preparation))
-        state["numeric"].append(of_numeric(name, summary, preparation))
-        statistics.append(baseline.of_summary(name, summary))
-    for name, labels in categorical.items():
-        counts = baseline.counts(labels)
-        state["categorical"].append(of_categorical(name, counts, preparation, (declared or {}).get(name)))
-        statistics.append(baseline.categorical(name, counts))
-    return Fitted(state, statistics)
+    only = declared or {}
+    return together(
+        [fit_numeric(name, [values], preparation) for name, values in numeric.items()],
+        [fit_categorical(name, [labels], preparation, only.get(name)) for name, labels in categorical.items()],
+    )
+
+
+Column = tuple[dict[str, Any], dict[str, Any]]
+
+
+def fit_numeric(name: str, parts: Sequence[Floats], preparation: Mapping[str, Any]) -> Column:
+    """One column, in parts of any order: what `Preparer` applies, and what statistics.json has of it."""
+    summary = numeric_summary.of(parts, shares(preparation))
+    return of_numeric(name, summary, preparation), baseline.of_summary(name, summary)
+
+
+def fit_categorical(name: str, parts: Sequence[Labels], preparation: Mapping[str, Any], only: Collection[str] | None) -> Column:
+    counts: Counter[str | None] = Counter()
+    for labels in parts:
+        counts.update(baseline.counts(labels))
+    return of_categorical(name, counts, preparation, only), baseline.categorical(name, counts)
+
+
+def together(numeric: Sequence[Column], categorical: Sequence[Column]) -> Fitted:
+    """Of all columns, in their order."""
+    state = {"numeric": [state for state, _ in numeric], "categorical": [state for state, _ in categorical], "selected": None}
+    return Fitted(state, [statistics for _, statistics in (*numeric, *categorical)])
 
 
 def shares(preparation: Mapping[str, Any]) -> list[float]:

@@ -24,23 +24,40 @@ _DISK_BYTES_OF_CELL = 24
 
 
 def store(files: Sequence[Path], scratch: Path) -> tuple[StoredColumns, list[pa.Schema], list[int]]:
-    heads = [table_files.head(file) for file in files]
-    table_files.require_same_names([(head.file, head.schema.names) for head in heads])
-    _require_disk(heads, scratch)
-    rows = [0] * len(files)
+    heads = judged(files, scratch)
+    schema, rows = common_schema(heads), [0] * len(files)
 
-    def batches(schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def batches() -> Iterator[pa.RecordBatch]:
         for place, file in enumerate(files):
             for batch in table_files.batches(file, schema):
                 rows[place] += batch.num_rows
                 yield batch
 
-    schemas = [head.schema for head in heads]
     try:
-        schema = pa.unify_schemas(list({str(schema): schema for schema in schemas}.values()), promote_options="permissive")
-        return column_store.store(batches(schema), schema, scratch / "columns"), schemas, rows
+        return column_store.store(batches(), schema, scratch / "columns"), [head.schema for head in heads], rows
     except (pa.ArrowTypeError, pa.ArrowInvalid):
-        raise table_files.different_types(list(zip(files, schemas, strict=True))) from None
+        raise different_types(heads) from None
+
+
+def judged(files: Sequence[Path], scratch: Path) -> list[Head]:
+    """What the files say of themselves, before a cell is read."""
+    heads = [table_files.head(file) for file in files]
+    table_files.require_same_names([(head.file, head.schema.names) for head in heads])
+    _require_disk(heads, scratch)
+    return heads
+
+
+def common_schema(heads: Sequence[Head]) -> pa.Schema:
+    """Types that the columns of all files can be cast to."""
+    different = {str(head.schema): head.schema for head in heads}
+    try:
+        return pa.unify_schemas(list(different.values()), promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        raise different_types(heads) from None
+
+
+def different_types(heads: Sequence[Head]) -> BadInput:
+    return table_files.different_types([(head.file, head.schema) for head in heads])
 
 
 def _require_disk(heads: Sequence[Head], scratch: Path) -> None:

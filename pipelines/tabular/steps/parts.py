@@ -7,7 +7,7 @@ production learned (learned_rows.py) is added to the training and validation row
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ import numpy as np
 import row_words
 import split
 import weights
-from allowed import declared_of
 from contract import Copies
 from dataset import Rows
 from failure import BadInput
@@ -35,6 +34,8 @@ from table import Table
 
 PARTS = ("train", "validation", "test")
 Mask = NDArray[np.bool_]
+#: Fits on the rows of a mask.
+Fit = Callable[[Rows, Mask, Specification], Fitted]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,13 @@ class Parts:
     learned_sha256: str = ""
 
 
-def require(table: Table, specification: Specification, data: str | Path | None = None) -> Parts:
+def fit_here(rows: Rows, is_training: Mask, specification: Specification) -> Fitted:
+    """What is fitted on the training rows, by this process."""
+    train = rows.take(is_training)
+    return fitting.fit(train.numeric, train.categorical, specification.preparation, specification.declared)
+
+
+def require(table: Table, specification: Specification, data: str | Path | None = None, fit: Fit = fit_here) -> Parts:
     """The parts of a table that keeps the contract. Raises BadInput with everything that is wrong.
 
     `data`: the folder that may hold rows which production learned; None for none.
@@ -78,7 +85,7 @@ def require(table: Table, specification: Specification, data: str | Path | None 
         rows, masks, digest = placed.rows, placed.masks, learned.sha256
         sources |= {"learned": placed.used, "held_out": learned.rows.count - placed.used}
         warnings = [*warnings, *learned.warnings, *placed.warnings]
-    learned_from, fitted = _fit(rows, masks["train"], specification)
+    learned_from, fitted = _fit(rows, masks["train"], specification, fit)
     weight = _weight(rows.take(learned_from), specification)
     return Parts(rows, classes, split_by, masks, learned_from, fitted, weight, warnings, sources, digest)
 
@@ -126,14 +133,13 @@ def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask
     contract.require_usable_split(counts, present, copies)
 
 
-def _fit(rows: Rows, is_training: Mask, specification: Specification) -> tuple[Mask, Fitted]:
+def _fit(rows: Rows, is_training: Mask, specification: Specification, fit: Fit) -> tuple[Mask, Fitted]:
     """Which training rows are learned from, without outliers where those are dropped; and what is fitted on all of them."""
     train = rows.take(is_training)
     for name, values in train.numeric.items():
         if np.all(np.isnan(values)):
             raise BadInput(f"column {name!r} has no value in the training rows; remove it from the model's file or give more data")
-    declared = {column["name"]: declared_of(column) for column in specification.dataset["categorical"]}
-    fitted = fitting.fit(train.numeric, train.categorical, specification.preparation, declared)
+    fitted = fit(rows, is_training, specification)
     if specification.preparation["outlier_action"] != "drop":
         return is_training, fitted
     learned_from = is_training.copy()
