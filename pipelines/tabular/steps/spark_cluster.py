@@ -34,7 +34,9 @@ def running() -> Iterator[Any]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
-    configuration = SparkConf().setAll(list(settings.items())).setIfMissing("spark.master", "local[*]").setIfMissing("spark.app.name", "Prepare")
+    configuration = (
+        SparkConf().setAll(list(settings.items())).setIfMissing("spark.master", "local[*]").setIfMissing("spark.app.name", "Prepare")
+    )
     context = SparkContext.getOrCreate(configuration)
     context.setLogLevel("ERROR")
     try:

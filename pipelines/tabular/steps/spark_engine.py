@@ -25,7 +25,6 @@ from column_store import Arrays
 from dataset import Rows
 from failure import BadInput
 from fitting import Fitted, together
-from numpy.typing import NDArray
 from parts import Mask, Parts
 from spark_columns import GatheredColumns
 from spark_tasks import Report, Taken

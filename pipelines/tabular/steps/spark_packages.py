@@ -15,8 +15,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-#: The input of the job in which they are.
-WHEELS = Path("/opt/ml/processing/input/packages")
+#: The input of the job in which they are, beside that of the code.
+WHEELS = Path(__file__).resolve().parents[1] / "packages"
 
 
 def make_importable(wheels: Path, folder: Path) -> None:

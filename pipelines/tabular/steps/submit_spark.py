@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-#: Where `smspark-submit` looks for settings (`config_path_utils.py`).
-CONFIGURATION = Path("/opt/ml/processing/input/conf/configuration.json")
+#: `smspark-submit` looks for it in /opt/ml/processing/input (`config_path_utils.py`), in which the code is, too.
+CONFIGURATION = Path(__file__).resolve().parents[1] / "conf" / "configuration.json"
 #: On the volume of the job; Hadoop's own place is the container's small disk.
 LOCAL_FOLDER = "/opt/ml/processing/spark"
 #: Shares of an instance's memory. The driver's Python, the daemons and the system have the rest of the first host.
