@@ -66,7 +66,7 @@ bench: setup  ## measure the numbers of benchmarks/README.md again
 	@$(PY) -m benchmarks
 
 lock:  ## compile requirements.lock anew from pyproject.toml, and the lean image's from it
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --all-extras \
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra local --extra onnx --extra excel --extra dev \
 	  --no-emit-package sagemaker-capacity pyproject.toml packages/*/pyproject.toml -o requirements.lock
 	@uv pip compile --quiet --python-platform x86_64-manylinux_2_28 --python-version 3.12 --generate-hashes --no-annotate --no-header \
 	  --constraint requirements.lock images/lean/requirements.in -o images/lean/requirements.lock

@@ -22,6 +22,7 @@ from typing import Any
 from build_scripts.command_line import ProblemError, add_model_option, parser, read_settings, run
 from build_scripts.objects import encryption, keys
 from build_scripts.project_environment import ProjectEnvironment
+from build_scripts.spark_wheels import publish_wheels
 from build_scripts.step_modules import folder, load
 from build_scripts.write_once import put_once, require_same
 from pipelines.monitoring.code import code_files as monitoring_files
@@ -94,6 +95,9 @@ def main(arguments: Sequence[str]) -> int:
     for what, files in published_code(settings.model(given.model)).items():
         uri, uploaded = publish(place.client("s3"), place.artifact_bucket, files, place.key_arn)
         print(f"{what}: {'published' if uploaded else 'unchanged'}, {len(files)} files at {uri}/")
+    if settings.model(given.model).processing.spark:
+        uri, uploaded = publish_wheels(place.client("s3"), place.artifact_bucket, place.key_arn)
+        print(f"packages of Spark: {'published' if uploaded else 'unchanged'} at {uri}/")
     return 0
 
 

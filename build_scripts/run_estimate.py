@@ -22,6 +22,9 @@ JOB_SECONDS = 30.0
 BYTES_PER_CELL = 8
 #: Processor seconds for a million cells (rows times columns) of the table, in one thread: 130,000 rows more of 31 columns took 1.7.
 PREPARE_SECONDS = 0.45
+#: With Spark: until YARN, Spark and their packages are there; what the driver does alone, of those processor seconds; and what the rest
+#: becomes by being sent about. The first is assumed, the others are of a profile of one million rows (docs/scale.md).
+SPARK_SECONDS, DRIVER_SHARE, SENT_ABOUT = 90.0, 0.45, 1.5
 #: ... for a million cells of the training rows, over all threads: a round of boosting (depth 6), and a tree of a forest (depth 10).
 ROUND_SECONDS, TREE_SECONDS = 0.008, 0.018
 #: ... and a linear model.
@@ -103,7 +106,7 @@ class Estimate:
 
 
 def estimate(run: Run) -> Estimate:
-    prepare = JOB_SECONDS + PREPARE_SECONDS * run.cells
+    prepare = _prepare_seconds(run)
     trial = {algorithm.name: JOB_SECONDS + _trial_seconds(run, algorithm) for algorithm in run.model.algorithms}
     judged = run.cells * run.model.preparation.split.test
     evaluate = JOB_SECONDS + EVALUATE_SECONDS * judged + SAMPLE_SECONDS * min(1.0, judged / SAMPLED_CELLS)
@@ -111,19 +114,29 @@ def estimate(run: Run) -> Estimate:
     waves = math.ceil(tuning.trials / tuning.parallel_trials)
     longest = waves * (START_MINUTES + max(trial.values()) / 60)
     minutes = 3 * START_MINUTES + (prepare + JOB_SECONDS + evaluate) / 60 + longest
-    processed, trained = prepare + JOB_SECONDS + evaluate, tuning.trials * sum(trial.values())
+    processed = prepare * run.processing.count + JOB_SECONDS + evaluate  # choice and evaluation take one instance
+    trained = tuning.trials * sum(trial.values()) * run.training.count
     usd = _usd(run, processed, trained)
+    engine = " with Spark" if run.model.processing.spark else ""
     counts = " + ".join([str(tuning.trials)] * len(trial))
     lines = [
         f"data: {in_words(run.data)}",
-        f"prepare: {_instances(run.processing)}, about {_minutes(START_MINUTES + prepare / 60)}",
+        f"prepare: {_instances(run.processing)}{engine}, about {_minutes(START_MINUTES + prepare / 60)}",
         f"training: {_engine(run)}, {counts} trials on {_instances(run.training)} each, {len(trial) * tuning.parallel_trials} at once, "
         f"about {_minutes(longest)}",
-        f"evaluation: {_instances(run.processing)}, about {_minutes(START_MINUTES + evaluate / 60)}",
+        f"evaluation: 1 {run.processing.instance_type}, about {_minutes(START_MINUTES + evaluate / 60)}",
         *_too_large(run),
     ]
     found = Estimate(lines, minutes, usd)
     return Estimate([*lines, f"together {found.total}{_at_prices(run, usd)}"], minutes, usd)
+
+
+def _prepare_seconds(run: Run) -> float:
+    work = PREPARE_SECONDS * run.cells
+    if not run.model.processing.spark:
+        return JOB_SECONDS + work
+    spread = (1 - DRIVER_SHARE) * SENT_ABOUT / (run.processing.cores * run.processing.count)
+    return JOB_SECONDS + SPARK_SECONDS + work * (DRIVER_SHARE + spread)
 
 
 def _trial_seconds(run: Run, algorithm: Algorithm) -> float:
@@ -159,11 +172,12 @@ def _too_large(run: Run) -> list[str]:
 
 
 def _usd(run: Run, processing_seconds: float, training_seconds: float) -> float | None:
+    """Of the seconds of all instances."""
     work = ((run.processing, processing_seconds), (run.training, training_seconds))
     hourly = [run.prices.usd_per_hour.get(instances.instance_type) for instances, _ in work]
     if None in hourly:
         return None
-    return sum(price * instances.count * seconds / 3600 for price, (instances, seconds) in zip(hourly, work, strict=True) if price)
+    return sum(price * seconds / 3600 for price, (_, seconds) in zip(hourly, work, strict=True) if price)
 
 
 def _at_prices(run: Run, usd: float | None) -> str:

@@ -34,6 +34,7 @@ from build_scripts.objects import bucket_and_key, keys
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_address, code_files, publish, published_code
 from build_scripts.run_estimate import Estimate, Instances, Run, estimate
+from build_scripts.spark_wheels import publish_wheels
 from build_scripts.step_modules import load
 from settings_schema import DataSet, Model, Prices
 from settings_schema.reading import Settings
@@ -234,6 +235,9 @@ class Training:
         for what, files in published_code(self._model).items():
             uri, uploaded = publish(self._s3, self._place.artifact_bucket, files, self._place.key_arn)
             print(f"code of the {what}: {'published' if uploaded else 'unchanged'} at {uri}/")
+        if self._model.processing.spark:
+            uri, uploaded = publish_wheels(self._s3, self._place.artifact_bucket, self._place.key_arn)
+            print(f"packages of Spark: {'published' if uploaded else 'unchanged'} at {uri}/")
 
     def _upsert(self) -> None:
         place, pipeline = self._place, self._names.training_pipeline

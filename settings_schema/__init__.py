@@ -21,7 +21,7 @@ from settings_schema.scaling import Autoscaling, Schedule, Step, StepScaling, Ta
 from settings_schema.serverless import ProvisionedConcurrency, Serverless
 from settings_schema.serving import Batch, Endpoint, RequestRouting, ServingImage
 from settings_schema.shadow import Shadow
-from settings_schema.training import Algorithm, Gate, Preparation, Range, Split, Training, Tuning
+from settings_schema.training import Algorithm, Gate, Preparation, Processing, Range, Split, Training, Tuning
 
 __all__ = [
     "METRICS",
@@ -56,6 +56,7 @@ __all__ = [
     "Preparation",
     "Prices",
     "Problem",
+    "Processing",
     "Project",
     "ProjectNames",
     "ProvisionedConcurrency",

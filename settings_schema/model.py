@@ -25,7 +25,7 @@ from settings_schema.serving import Batch, Endpoint, OnEndpoint, ServingImage
 from settings_schema.shadow import Shadow
 from settings_schema.steps import algorithms, kinds
 from settings_schema.times import Cron, TimeZone
-from settings_schema.training import Algorithm, Gate, Preparation, Training, Tuning
+from settings_schema.training import Algorithm, Gate, Preparation, Processing, Training, Tuning
 from settings_schema.value import NAME_PATTERN, Value
 
 LONGEST_NAME = 20
@@ -64,6 +64,7 @@ class Model(Value):
     pipeline: str = "tabular"
     data: DataSet
     preparation: Preparation = Preparation()
+    processing: Processing = Processing()
     algorithms: tuple[Algorithm, ...]
     tuning: Tuning = Tuning()
     training: Training = Training()

@@ -99,6 +99,22 @@ class Tuning(Value):
         return self
 
 
+class Processing(Value):
+    """On what the preparation runs. `spark`: on SageMaker's Spark image, which takes any number of instances; the result is the same.
+
+    `instance_count`: of Prepare, where a run does not say another (ProcessingInstanceCount). Choice and evaluation take one.
+    """
+
+    spark: bool = False
+    instance_count: int = Field(default=1, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _several_need_spark(self) -> Processing:
+        count = self.instance_count
+        self.require(self.spark or count == 1, "instance_count", count, "1 where spark is False: one instance prepares without Spark")
+        return self
+
+
 _LONGEST_MINUTES = 28 * 24 * 60
 
 

@@ -23,6 +23,7 @@ from sagemaker.train import ModelTrainer
 from sagemaker.train.configs import CheckpointConfig, Compute, InputData, Networking, OutputDataConfig, StoppingCondition
 from sagemaker.train.tuner import HyperparameterTuner
 
+from pipelines import spark_image
 from pipelines.retries import JOB_RETRY, SERVICE_RETRY
 from settings_schema import Algorithm, DataSet, Model, Range, Training
 from settings_schema.steps import steps_module
@@ -54,26 +55,28 @@ def script_step(
     target: Target,
     name: str,
     *,
-    instance: tuple[Parameter, Parameter],
+    instance: tuple[Parameter, Parameter | int],
     arguments: Sequence[Any],
     inputs: Mapping[str, Any],
     outputs: Sequence[str],
     cached: bool = True,
     property_files: Sequence[PropertyFile] = (),
     depends_on: Sequence[Any] = (),
+    on_spark: bool = False,
 ) -> ProcessingStep:
     """Runs `steps/<name>.py`: each input is a folder, each output a folder `/opt/ml/processing/output/<output>`.
 
-    The scripts arrive together, as one input, so that a script finds its sibling modules.
+    The scripts arrive together, as one input, so that a script finds its sibling modules. `on_spark`: runs `steps/<name>_on_spark.py` in
+    SageMaker's Spark image, with the packages that it lacks as an input.
     """
-    instance_type, instance_count = instance
+    script, (instance_type, instance_count) = name.lower(), instance
     network = NetworkConfig(subnets=list(target.subnets), security_group_ids=list(target.security_group_ids)) if target.subnets else None
     processor = Processor(
         role=target.role,
-        image_uri=target.image,
+        image_uri=spark_image.uri(target.region) if on_spark else target.image,
         instance_type=instance_type,
         instance_count=instance_count,
-        entrypoint=["python3", f"{CODE}/{name.lower()}.py"],
+        entrypoint=["python3", f"{CODE}/submit_spark.py", f"{script}_on_spark.py"] if on_spark else ["python3", f"{CODE}/{script}.py"],
         volume_size_in_gb=VOLUME_GIB,
         volume_kms_key=target.kms_key,
         output_kms_key=target.kms_key,
@@ -85,7 +88,8 @@ def script_step(
         tags=target.tags,
         network_config=network,
     )
-    sources = {"code": f"{target.code_uri}/steps/", **inputs}
+    packages = {"packages": f"s3://{target.bucket}/{spark_image.wheels_prefix()}/"} if on_spark else {}
+    sources = {"code": f"{target.code_uri}/steps/", **packages, **inputs}
     step_args = processor.run(
         arguments=list(arguments),
         inputs=[step_input(channel, uri) for channel, uri in sources.items()],

@@ -25,7 +25,7 @@ from pipelines.place import Place
 from pipelines.tabular.jobs import PROCESSING, hyphened, models_prefix, output_of, script_step, tuning_step
 from pipelines.tabular.registration import register_step
 from pipelines.tabular.target import Target
-from settings_schema import Algorithm, DataSet, Model, Prices, Project
+from settings_schema import Algorithm, Model, Prices, Processing, Project
 
 #: Metadata of a version that `metadata` of evaluation.json has under the same name with underscores.
 MEASURED_FACTS = (
@@ -55,9 +55,9 @@ def get_pipeline(project: Project, model: Model, place: Place, *, code_uri: str,
     Needs no network and no credentials, unless the place has to look itself up.
     """
     target = Target.of(project, model, place, code_uri)
-    parameters = _parameters(target, model.data)
+    parameters = _parameters(target, model)
     data_version = _data_version(target, parameters)
-    prepare = _prepare(target, parameters, data_version)
+    prepare = _prepare(target, parameters, data_version, model.processing)
     searches = [_search(target, algorithm, model, parameters, prepare) for algorithm in model.algorithms]
     choose = _choose(target, parameters, prepare, model.algorithms, searches)
     evaluate = _evaluate(target, parameters, data_version, prepare, choose, prices)
@@ -81,26 +81,22 @@ def get_pipeline(project: Project, model: Model, place: Place, *, code_uri: str,
     )
 
 
-def _parameters(target: Target, dataset: DataSet) -> dict[str, Parameter]:
+def _parameters(target: Target, model: Model) -> dict[str, Parameter]:
     """Names follow the SageMaker project templates. Of approvals only the undecided one: the role may register no other."""
     parameters: list[Parameter] = [
         ParameterString("InputDataUrl", default_value=f"s3://{target.data_bucket}/{target.names.training_data}"),
         # Runs with the same key share what they have in common; another one trains everything anew (run_pipeline --force).
         ParameterString("CacheKey", default_value="shared"),
         ParameterString("ProcessingInstanceType", default_value="ml.m5.xlarge"),
-        ParameterInteger("ProcessingInstanceCount", default_value=1),
+        ParameterInteger("ProcessingInstanceCount", default_value=model.processing.instance_count),  # of Prepare
         ParameterString("TrainingInstanceType", default_value="ml.m5.xlarge"),
         ParameterInteger("TrainingInstanceCount", default_value=1),
         ParameterString("ModelApprovalStatus", default_value="PendingManualApproval", enum_values=["PendingManualApproval"]),
-        ParameterFloat("MetricThreshold", default_value=dataset.threshold),
+        ParameterFloat("MetricThreshold", default_value=model.data.threshold),
         ParameterString("GitCommit", default_value="unknown"),
         ParameterString("TriggerReason", default_value="manual"),
     ]
     return {parameter.name: parameter for parameter in parameters}
-
-
-def _processing(parameters: dict[str, Parameter]) -> tuple[Parameter, Parameter]:
-    return parameters["ProcessingInstanceType"], parameters["ProcessingInstanceCount"]
 
 
 def _data_version(target: Target, parameters: dict[str, Parameter]) -> LambdaStep:
@@ -118,11 +114,12 @@ def _data_version(target: Target, parameters: dict[str, Parameter]) -> LambdaSte
     )
 
 
-def _prepare(target: Target, parameters: dict[str, Parameter], data_version: LambdaStep) -> ProcessingStep:
+def _prepare(target: Target, parameters: dict[str, Parameter], data_version: LambdaStep, processing: Processing) -> ProcessingStep:
     return script_step(
         target,
         "Prepare",
-        instance=_processing(parameters),
+        instance=(parameters["ProcessingInstanceType"], parameters["ProcessingInstanceCount"]),
+        on_spark=processing.spark,
         arguments=[
             *("--data", f"{PROCESSING}/input/data"),
             *("--data-url", parameters["InputDataUrl"]),
@@ -159,7 +156,7 @@ def _choose(
     return script_step(
         target,
         "Choose",
-        instance=_processing(parameters),
+        instance=(parameters["ProcessingInstanceType"], 1),
         arguments=[
             *("--candidates", f"{PROCESSING}/input"),
             *("--preparation", f"{PROCESSING}/input/preparation"),
@@ -182,7 +179,7 @@ def _evaluate(
     return script_step(
         target,
         "Evaluate",
-        instance=_processing(parameters),
+        instance=(parameters["ProcessingInstanceType"], 1),
         arguments=[
             *("--model", f"{PROCESSING}/input/model"),
             *("--choice", f"{PROCESSING}/input/choice"),

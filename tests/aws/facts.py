@@ -37,6 +37,23 @@ FACTS = (
         "a run with TrainingInstanceCount=2 on more than 131,072 training rows",
     ),
     Fact(
+        "Each host of a processing job uploads its own output folders, below the one address, and Spark's workers see these folders",
+        "smspark of aws/sagemaker-spark-container: a worker is a process of the container's NodeManager; no page says how outputs of "
+        "several hosts meet",
+        "a run of a model with Processing(spark=True, instance_count=2) on more than 131,072 training rows: all shards of train/ are there",
+    ),
+    Fact(
+        "Spark's image runs Python 3.12 as python3, and finds smspark-submit on its PATH",
+        "spark/processing/3.5/py3/docker/py312/Dockerfile.cpu of aws/sagemaker-spark-container",
+        "the same run: Prepare begins",
+    ),
+    Fact(
+        "The volume of a processing job is below /opt/ml/processing, where Spark's pieces are put, and half of an instance's memory is "
+        "enough for its Python workers",
+        "bootstrapper.py of aws/sagemaker-spark-container leaves YARN's folders on the container's disk, and Python a tenth of the memory",
+        "the same run with ten million rows: no worker is killed, and the log has no full disk",
+    ),
+    Fact(
         "A training job fails by the container that fails first; nothing public says whether FailureReason names its host",
         "the local account puts the name before the reason",
         "a run with TrainingInstanceCount=2 of which one process is killed",

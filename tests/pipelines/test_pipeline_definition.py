@@ -15,9 +15,23 @@ from typing import Any
 import pytest
 
 from local_account.sagemaker.jobs import first_party
+from pipelines import spark_image
 from pipelines.tabular.pipeline import get_pipeline
 from pipelines.tabular.specification import specification_json
-from settings_schema import METRICS, Algorithm, Categorical, Model, Numeric, Prices, Problem, Project, Range, Training
+from settings_schema import (
+    METRICS,
+    Algorithm,
+    Categorical,
+    Model,
+    Numeric,
+    Prices,
+    Problem,
+    Processing,
+    Project,
+    Range,
+    SettingsError,
+    Training,
+)
 from tests.example_models import ABALONE, ARRESTS, PROJECT
 from tests.pipelines.conftest import CODE, PLACE, FixedPlace, defined
 from tests.steps.journey import EVIDENCE
@@ -499,3 +513,35 @@ def test_evaluation_knows_its_execution_and_the_prices_in_arguments_that_sagemak
     assert "--prices" not in without
     same = {name: step for name, step in found.items() if name != "Evaluate"}
     assert same == {name: steps[name] for name in same}  # prices train nothing anew
+
+
+def test_a_model_with_spark_prepares_in_spark_s_image_on_as_many_instances_as_it_says_and_nothing_else_does() -> None:
+    model = ABALONE.but(processing=Processing(spark=True, instance_count=3))
+    definition = json.loads(get_pipeline(PROJECT, model, PLACE, code_uri=CODE).definition())
+    defaults = {parameter["Name"]: parameter.get("DefaultValue") for parameter in definition["Parameters"]}
+    assert defaults["ProcessingInstanceCount"] == 3
+    steps = {step["Name"]: step["Arguments"] for step in definition["Steps"] if step["Type"] == "Processing"}
+    prepare, evaluate = steps["Prepare"], steps["Evaluate"]
+    specification = prepare["AppSpecification"]
+    # The account of AWS in this region: available_images.md of aws/sagemaker-spark-container.
+    assert specification["ImageUri"] == "173754725891.dkr.ecr.us-east-1.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py312-v1.3"
+    code = "/opt/ml/processing/input/code"
+    assert specification["ContainerEntrypoint"] == ["python3", f"{code}/submit_spark.py", "prepare_on_spark.py"]
+    inputs = {item["InputName"]: item["S3Input"] for item in prepare["ProcessingInputs"]}
+    assert inputs["packages"]["LocalPath"] == "/opt/ml/processing/input/packages"
+    assert inputs["packages"]["S3Uri"] == f"s3://artifacts/{spark_image.wheels_prefix()}/"
+    assert prepare["ProcessingResources"]["ClusterConfig"]["InstanceCount"] == {"Get": "Parameters.ProcessingInstanceCount"}
+    assert "sagemaker-xgboost" in evaluate["AppSpecification"]["ImageUri"]
+    assert evaluate["ProcessingResources"]["ClusterConfig"]["InstanceCount"] == 1
+
+
+def test_the_packages_of_spark_are_those_of_the_lock_and_have_hashes() -> None:
+    pins = spark_image.pins()
+    assert [line.partition("==")[0] for line in pins.splitlines() if "==" in line] == list(spark_image.PACKAGES)
+    assert "pyarrow==22.0.0 " in pins and "numpy==2.1.0 " in pins
+    assert pins.count("--hash=sha256:") > len(spark_image.PACKAGES)
+
+
+def test_several_instances_without_spark_are_refused_in_the_settings() -> None:
+    with pytest.raises(SettingsError, match="instance_count is 2; allowed: 1 where spark is False"):
+        Processing(instance_count=2)

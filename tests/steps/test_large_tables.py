@@ -260,9 +260,7 @@ def test_more_than_one_instance_is_refused_by_name_before_anything_is_read(tmp_p
     configuration = tmp_path / "resourceconfig.json"
     monkeypatch.setattr(processing_hosts, "CONFIGURATION", configuration)
     configuration.write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}), encoding="utf-8")
-    said = (
-        r"^ProcessingInstanceCount is 2 \(algo-1, algo-2\), and Prepare works on one instance; start the run with ProcessingInstanceCount=1"
-    )
+    said = r"^ProcessingInstanceCount is 2 \(algo-1, algo-2\), and Prepare works on one instance without Spark; start the run with Proc"
     with pytest.raises(BadInput, match=said):
         prepare.main(["--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "out")])
     configuration.write_text(json.dumps({"current_host": "algo-1", "hosts": ["algo-1"]}), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pyarrow import parquet
 from build_scripts.data_size import LOOK_BYTES, DataSize, in_words, measure
 from build_scripts.run_estimate import BINS_SHARE, BYTES_PER_ROW, DISK_BYTES_PER_CELL, Instances, Run, estimate
 from build_scripts.step_modules import load
-from settings_schema import Prices, Training, Tuning
+from settings_schema import Prices, Processing, Training, Tuning
 from tests.example_models import ABALONE
 from tests.unit.script_account import S3, refusal
 
@@ -146,3 +147,13 @@ def test_spare_capacity_is_told_to_cost_less_than_what_is_said() -> None:
     assert "less on spare capacity (use_spot)" in spot.lines[-1]
     assert "use_spot" not in estimate(run_of(1000)).lines[-1]
     assert "noted 2026-01 in settings.py" in spot.lines[-1]
+
+
+def test_spark_takes_less_time_on_more_instances_and_only_prepare_pays_for_them() -> None:
+    """300 million rows: the driver's own share stays, whatever the number of instances."""
+    on_spark = run_of(300_000_000, model=ABALONE.but(processing=Processing(spark=True)))
+    one, nine = (estimate(replace(on_spark, processing=replace(on_spark.processing, count=count))) for count in (1, 9))
+    assert one.minutes / 3 < nine.minutes < one.minutes
+    assert one.usd is not None and nine.usd is not None and one.usd < nine.usd < 9 * one.usd
+    assert any(line.startswith("prepare: 9 ml.m5.xlarge with Spark, ") for line in nine.lines)
+    assert any(line.startswith("evaluation: 1 ml.m5.xlarge, ") for line in nine.lines)

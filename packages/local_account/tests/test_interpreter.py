@@ -62,8 +62,8 @@ def test_how_many_instances_a_parameter_asks_for_is_judged_when_the_step_runs(sa
     step["Arguments"]["ProcessingResources"] = {"ClusterConfig": cluster}
     name = small.create_pipeline(sagemaker, [step], [{"Name": "Count", "Type": "Integer", "DefaultValue": 1}])
     assert small.run_pipeline(sagemaker, name)[0]["PipelineExecutionStatus"] == "Succeeded"
-    _, ran = small.run_pipeline(sagemaker, name, {"Count": "2"})
-    assert "ClusterConfig.InstanceCount 2" in ran["Work"]["FailureReason"]
+    _, ran = small.run_pipeline(sagemaker, name, {"Count": "9"})
+    assert "ClusterConfig.InstanceCount 9" in ran["Work"]["FailureReason"]
 
 
 def test_a_condition_on_a_property_file_takes_one_branch_only(sagemaker: Any) -> None:

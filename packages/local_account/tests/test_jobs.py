@@ -129,7 +129,7 @@ def test_a_processing_script_finds_inputs_arguments_environment_and_configuratio
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"InstanceCount": 2}, r"ProcessingResources\.ClusterConfig\.InstanceCount 2"),
+        ({"InstanceCount": 9}, r"ProcessingResources\.ClusterConfig\.InstanceCount 9"),
         ({"S3DataDistributionType": "ShardedByS3Key"}, r"S3Input\.S3DataDistributionType ShardedByS3Key"),
         ({"S3DataType": "ManifestFile"}, r"S3Input\.S3DataType ManifestFile"),
     ],

@@ -8,7 +8,7 @@ Format of the files: Arrow's IPC streaming format, one column each. Used by `tab
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,7 +83,7 @@ def store(batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path) ->
     for place, field in enumerate(schema):
         _file(folder, place).write_bytes(pa.schema([field]).serialize())
     rows = 0
-    for batch in _together(batches):
+    for batch in together(batches):
         for place, field in enumerate(schema):
             with _file(folder, place).open("ab") as file:  # open one at a time: a table may have more columns than a process files
                 file.write(pa.record_batch([batch.column(place)], schema=pa.schema([field])).serialize())
@@ -91,7 +91,8 @@ def store(batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path) ->
     return StoredColumns(folder, schema, rows)
 
 
-def _together(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+def together(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches that are worth writing, none of them much larger than the given ones."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
@@ -120,6 +121,10 @@ class Arrays:
         if name not in self._found:
             self._found[name] = self._in_memory(pieces()) if self._folder is None else self._on_disk(self._folder, pieces())
         return self._found[name]()
+
+    def keep(self, name: str, file: Path, dtype: Any) -> None:
+        """An array that was worked out elsewhere: what a file holds."""
+        self._found[name] = partial(_mapped, file, dtype)
 
     def further(self) -> Arrays:
         """For another table: with its files beside these."""

@@ -7,10 +7,11 @@ Input: columns by name. Output: JSON values. What is fitted does not depend on t
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import baseline
 import numeric_summary
@@ -23,8 +24,6 @@ from numeric_summary import Summary
 from numpy.typing import NDArray
 from target_statistics import Answers
 
-#: What is applied to a column, and its statistics.
-FittedColumn: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
@@ -54,33 +53,60 @@ def fit(
     `declared`: by column, the only categories that can be more than `<other>`; None for a column of which all can.
     `by_target`: the answers, by each column that is encoded by them.
     """
-    numbers = side_by_side.results([partial(_fit_numeric, name, numeric, preparation) for name in numeric], rows)
-    only = declared or {}
-    answers = by_target or {}
-    tasks = [partial(_fit_categorical, name, categorical, preparation, only.get(name), answers.get(name)) for name in categorical]
-    categories = side_by_side.results(tasks, rows)
-    state = {"numeric": [fitted for fitted, _ in numbers], "categorical": [fitted for fitted, _, _ in categories], "selected": None}
-    described = [*(described for _, described in numbers), *(described for _, described, _ in categories)]
-    return Fitted(state, described, {fitted["name"]: folds for fitted, _, folds in categories if folds})
+    only, answers = declared or {}, by_target or {}
+    numbers = side_by_side.results([partial(_fit_number, name, numeric, preparation) for name in numeric], rows)
+    tasks = [partial(_fit_category, name, categorical, preparation, only.get(name), answers.get(name)) for name in categorical]
+    return together(numbers, side_by_side.results(tasks, rows))
 
 
-def _fit_numeric(name: str, columns: Mapping[str, Floats], preparation: Mapping[str, Any]) -> FittedColumn:
-    summary = numeric_summary.of([columns[name]], shares(preparation))
+def _fit_number(name: str, columns: Mapping[str, Floats], preparation: Mapping[str, Any]) -> Column:
+    return fit_numeric(name, [columns[name]], preparation)
+
+
+def _fit_category(
+    name: str, columns: Mapping[str, Labels], preparation: Mapping[str, Any], only: Collection[str] | None, answers: Answers | None
+) -> Column:
+    if answers is None:
+        return fit_categorical(name, [columns[name]], preparation, only)
+    return fit_by_target(name, columns[name], only, answers)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: what `Preparer` applies, what statistics.json has of it, and, encoded by the target, what each fold is encoded by."""
+
+    state: dict[str, Any]
+    described: dict[str, Any]
+    out_of_fold: list[dict[str, Any]] = field(default_factory=list)
+
+
+def fit_numeric(name: str, parts: Sequence[Floats], preparation: Mapping[str, Any]) -> Column:
+    """Of parts in any order. Raises BadInput for a column without a value."""
+    summary = numeric_summary.of(parts, shares(preparation))
     if not summary.count:
         raise BadInput(f"column {name!r} has no value in the training rows; remove it from the model's file or give more data")
-    return of_numeric(name, summary, preparation), baseline.of_summary(name, summary)
+    return Column(of_numeric(name, summary, preparation), baseline.of_summary(name, summary))
 
 
-def _fit_categorical(
-    name: str, columns: Mapping[str, Labels], preparation: Mapping[str, Any], only: Collection[str] | None, answers: Answers | None
-) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
-    labels = columns[name]
-    counts = baseline.counts(labels)
-    described = baseline.categorical(name, counts)
-    if answers is None:
-        return of_categorical(name, counts, preparation, only), described, []
-    fitted, out_of_fold = target_statistics.fit(name, labels, answers, only)
-    return fitted, described, out_of_fold
+def fit_categorical(name: str, parts: Sequence[Labels], preparation: Mapping[str, Any], only: Collection[str] | None) -> Column:
+    """Of parts in any order."""
+    counts: Counter[str | None] = Counter()
+    for labels in parts:
+        counts.update(baseline.counts(labels))
+    return Column(of_categorical(name, counts, preparation, only), baseline.categorical(name, counts))
+
+
+def fit_by_target(name: str, labels: Labels, only: Collection[str] | None, answers: Answers) -> Column:
+    """A column that is encoded by the answers of its rows."""
+    state, out_of_fold = target_statistics.fit(name, labels, answers, only)
+    return Column(state, baseline.categorical(name, baseline.counts(labels)), out_of_fold)
+
+
+def together(numeric: Sequence[Column], categorical: Sequence[Column]) -> Fitted:
+    """Of all columns, in their order."""
+    state = {"numeric": [column.state for column in numeric], "categorical": [column.state for column in categorical], "selected": None}
+    folds = {column.state["name"]: column.out_of_fold for column in categorical if column.out_of_fold}
+    return Fitted(state, [column.described for column in (*numeric, *categorical)], folds)
 
 
 def shares(preparation: Mapping[str, Any]) -> list[float]:

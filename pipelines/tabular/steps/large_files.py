@@ -28,14 +28,14 @@ def judged(files: Sequence[Path], scratch: Path) -> list[Head]:
     """What the files say of themselves, which can be put together and has room below `scratch`."""
     heads = [table_files.head(file) for file in files]
     table_files.require_same_names([(head.file, head.schema.names) for head in heads])
-    _schema(heads)
+    common_schema(heads)
     _require_disk(heads, scratch)
     return heads
 
 
 def store(heads: Sequence[Head], scratch: Path) -> tuple[StoredColumns, list[int]]:
     """The columns of judged files, and how many rows each has."""
-    files, schema = [head.file for head in heads], _schema(heads)
+    files, schema = [head.file for head in heads], common_schema(heads)
     rows = [0] * len(files)
 
     def batches(schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -47,18 +47,18 @@ def store(heads: Sequence[Head], scratch: Path) -> tuple[StoredColumns, list[int
     try:
         return column_store.store(one_ahead(batches(schema)), schema, scratch / "columns"), rows
     except (pa.ArrowTypeError, pa.ArrowInvalid):
-        raise _different_types(heads) from None
+        raise different_types(heads) from None
 
 
-def _schema(heads: Sequence[Head]) -> pa.Schema:
-    """That of all files together."""
+def common_schema(heads: Sequence[Head]) -> pa.Schema:
+    """That of all files together: types that each can be cast to. Raises BadInput."""
     try:
         return pa.unify_schemas(list({str(head.schema): head.schema for head in heads}.values()), promote_options="permissive")
     except (pa.ArrowTypeError, pa.ArrowInvalid):
-        raise _different_types(heads) from None
+        raise different_types(heads) from None
 
 
-def _different_types(heads: Sequence[Head]) -> BadInput:
+def different_types(heads: Sequence[Head]) -> BadInput:
     return table_files.different_types([(head.file, head.schema) for head in heads])
 
 

@@ -7,7 +7,7 @@ production learned (learned_rows.py) is added to the training and validation row
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ import row_words
 import split
 import target_statistics
 import weights
-from allowed import declared_of
 from contract import Copies
 from dataset import Rows
 from failure import BadInput
@@ -38,6 +37,8 @@ from target_values import Folds
 
 PARTS = ("train", "validation", "test")
 Mask = NDArray[np.bool_]
+#: Fits on the rows of a mask, some columns by the answers of these rows.
+Fit = Callable[[Rows, Mask, Specification, Mapping[str, Answers]], Fitted]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,13 @@ class Parts:
     folds: Folds | None = None
 
 
-def require(table: Table, specification: Specification, data: str | Path | None = None) -> Parts:
+def fit_here(rows: Rows, is_training: Mask, specification: Specification, by_target: Mapping[str, Answers]) -> Fitted:
+    """What is fitted on the training rows, by this process."""
+    train = rows.take(is_training)
+    return fitting.fit(train.numeric, train.categorical, specification.preparation, specification.declared, train.count, by_target)
+
+
+def require(table: Table, specification: Specification, data: str | Path | None = None, fit: Fit = fit_here) -> Parts:
     """The parts of a table that keeps the contract. Raises BadInput with everything that is wrong.
 
     `data`: the folder that may hold rows which production learned; None for none.
@@ -86,7 +93,8 @@ def require(table: Table, specification: Specification, data: str | Path | None 
         warnings = [*warnings, *learned.warnings, *placed.warnings]
     encoded = _encoded_by_target(rows, specification, classes)
     folds = _folds(rows, shares["salt"]) if encoded else None
-    learned_from, fitted = _fit(rows, masks["train"], specification, encoded, classes, folds)
+    by_target = {} if folds is None else dict.fromkeys(encoded, Answers(rows.target[masks["train"]], classes, folds[masks["train"]]))
+    learned_from, fitted = _fit(rows, masks["train"], specification, by_target, fit)
     weight = _weight(rows.take(learned_from), specification)
     return Parts(rows, classes, split_by, masks, learned_from, fitted, weight, warnings, sources, digest, folds)
 
@@ -152,14 +160,10 @@ def _folds(rows: Rows, salt: str) -> Folds:
     return target_statistics.folds(split.content_words(rows.numeric, rows.categorical, salt))
 
 
-def _fit(
-    rows: Rows, is_training: Mask, specification: Specification, encoded: list[str], classes: list[str] | None, folds: Folds | None
-) -> tuple[Mask, Fitted]:
+def _fit(rows: Rows, is_training: Mask, specification: Specification, by_target: Mapping[str, Answers], fit: Fit) -> tuple[Mask, Fitted]:
     """Which training rows are learned from, without outliers where those are dropped; and what is fitted on all of them."""
     train = rows.take(is_training)
-    declared = {column["name"]: declared_of(column) for column in specification.dataset["categorical"]}
-    by_target = {} if folds is None else dict.fromkeys(encoded, Answers(train.target, classes, folds[is_training]))
-    fitted = fitting.fit(train.numeric, train.categorical, specification.preparation, declared, train.count, by_target)
+    fitted = fit(rows, is_training, specification, by_target)
     if specification.preparation["outlier_action"] != "drop":
         return is_training, fitted
     learned_from = is_training.copy()

@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import as_recorded
 import baseline
@@ -26,8 +27,12 @@ import prepared_rows
 import processing_hosts
 import sources
 import table as tables
-from parts import Parts
+from dataset import Rows
+from fitting import Fitted
+from parts import Mask, Parts
 from specification import Specification, load
+from table import Table
+from target_statistics import Answers
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,15 +48,42 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> None:
     """Prepares the data. Raises BadInput; then nothing is written."""
-    options = parser().parse_args(argv)
     processing_hosts.require_one()
+    run(argv, OneMachine())
+
+
+class Engine(Protocol):
+    """What reads a table, fits on its training rows and writes them: this process, or a cluster (spark_engine.py), to the same bytes."""
+
+    def read(self, path: Path, scratch: Path, specification: Specification) -> Table: ...
+    def fit(self, rows: Rows, is_training: Mask, specification: Specification, by_target: Mapping[str, Answers]) -> Fitted: ...
+    def write(
+        self, cut: Parts, state: dict[str, Any], specification: Specification, output: Path, about: dict[str, Any], table: Table
+    ) -> None: ...
+
+
+class OneMachine:
+    def read(self, path: Path, scratch: Path, specification: Specification) -> Table:
+        return tables.read(path, scratch)
+
+    def fit(self, rows: Rows, is_training: Mask, specification: Specification, by_target: Mapping[str, Answers]) -> Fitted:
+        return parts.fit_here(rows, is_training, specification, by_target)
+
+    def write(
+        self, cut: Parts, state: dict[str, Any], specification: Specification, output: Path, about: dict[str, Any], table: Table
+    ) -> None:
+        prepared_rows.write(cut, state, specification, output, about, table)
+
+
+def run(argv: list[str], engine: Engine) -> None:
+    options = parser().parse_args(argv)
     specification = load(options.specification)
     if options.data_version != data_versions.UNVERSIONED:
         as_recorded.require(options.data_url, options.data_version, Path(options.data))
     output = Path(options.output)
     with tempfile.TemporaryDirectory(prefix=".columns-", dir=_existing(output)) as scratch:
-        table = tables.read(options.data, Path(scratch))
-        cut = parts.require(table, specification, options.data)
+        table = engine.read(Path(options.data), Path(scratch), specification)
+        cut = parts.require(table, specification, options.data, engine.fit)
         state = _state(cut, specification)
         lineage = {
             "data_sha256": sources.together(table.sha256, cut.learned_sha256),
@@ -63,7 +95,7 @@ def main(argv: list[str]) -> None:
             "warnings": cut.warnings,
         }
         described = baseline.statistics(cut.fitted.statistics, lineage["rows"]["train"])
-        prepared_rows.write(cut, state, specification, output, _about(state), table)
+        engine.write(cut, state, specification, output, _about(state), table)
     _write(output / "preparation", {"preparation": state, "lineage": lineage, "statistics": described})
     for warning in cut.warnings:
         print(f"warning: {warning}")

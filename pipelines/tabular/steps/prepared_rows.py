@@ -34,7 +34,7 @@ RAW_BATCH_ROWS = 262_144
 MOST_ROWS_TO_SELECT_BY = 100_000
 
 
-def _encoded(rows: Rows, preparer: Preparer, specification: Specification, folds: Folds | None) -> EncodedRows:
+def encoded(rows: Rows, preparer: Preparer, specification: Specification, folds: Folds | None) -> EncodedRows:
     numeric = features.stack(rows.numeric, specification.numeric, rows.count)
     return preparer.encode(numeric, [rows.categorical[name] for name in specification.categorical], folds)
 
@@ -53,7 +53,7 @@ def select(cut: Parts, specification: Specification, count: int) -> list[str]:
     some = cut.rows.take(chosen)
     measure = mutual_info_regression if specification.problem == "regression" else mutual_info_classif
     folds = None if cut.folds is None else cut.folds[chosen]
-    information = measure(_encoded(some, preparer, specification, folds).dense(), some.target, random_state=0)
+    information = measure(encoded(some, preparer, specification, folds).dense(), some.target, random_state=0)
     best = np.argsort(-information, kind="stable")[:count]
     return [preparer.outputs[index] for index in sorted(best)]
 
@@ -100,16 +100,16 @@ def _write_shard(
     preparer: Preparer,
     specification: Specification,
 ) -> None:
-    encoded, targets, begun = [], [], within.start
+    features, targets, begun = [], [], within.start
     for batch in rows.batches(BATCH_ROWS, within):
         own = mask[begun : begun + batch.count]
         taken = batch.take(own)
         of_batch = None if folds is None else folds[begun : begun + batch.count][own]
-        encoded.append(_encoded(taken, preparer, specification, of_batch))
+        features.append(encoded(taken, preparer, specification, of_batch))
         targets.append(taken.target)
         begun += batch.count
     target = np.concatenate(targets)
-    dataset.write_shard(folder, number, EncodedRows.together(encoded), target, np.array(weight[: len(target)]))
+    dataset.write_shard(folder, number, EncodedRows.together(features), target, np.array(weight[: len(target)]))
 
 
 def write_raw(table: Table, mask: Mask, path: Path) -> None:

@@ -21,5 +21,6 @@ def require_one() -> None:
     except FileNotFoundError:  # no container of SageMaker's
         return
     if len(hosts) > 1:
-        given = f"ProcessingInstanceCount is {len(hosts)} ({', '.join(hosts[:5])}), and Prepare works on one instance"
-        raise BadInput(f"{given}; start the run with ProcessingInstanceCount=1, and with a larger ProcessingInstanceType if it is too slow")
+        given = f"ProcessingInstanceCount is {len(hosts)} ({', '.join(hosts[:5])}), and Prepare works on one instance without Spark"
+        remedy = "start the run with ProcessingInstanceCount=1, or write processing=Processing(spark=True) into the model's file"
+        raise BadInput(f"{given}; {remedy}")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import objectives
+from allowed import declared_of
 from failure import BadInput
 
 #: Fields of columns that say how they are learned from, and not what they hold.
@@ -53,6 +54,11 @@ class Specification:
     def features(self) -> list[str]:
         """Column names in the order in which a request carries them."""
         return [*self.numeric, *self.categorical]
+
+    @property
+    def declared(self) -> dict[str, Collection[str] | None]:
+        """By categorical column, the only categories that can be more than `<other>`; None for a column of which all can."""
+        return {column["name"]: declared_of(column) for column in self.dataset["categorical"]}
 
     @property
     def target(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,9 +91,12 @@ def head(file: Path) -> Head:
     return Head(file, pa.schema(fields), given.metadata.num_rows)
 
 
-def batches(file: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows of a file as columns of these types. Memory holds a batch, however large the file's row groups are."""
-    for batch in csv_files.parts(file) if is_csv(file) else _of_parquet(file, len(schema)):
+def batches(file: Path, schema: pa.Schema, groups: Sequence[int] | None = None) -> Iterator[pa.RecordBatch]:
+    """The rows of a file as columns of these types. Memory holds a batch, however large the file's row groups are.
+
+    `groups`: of a Parquet file, only these row groups.
+    """
+    for batch in csv_files.parts(file) if is_csv(file) else _of_parquet(file, len(schema), groups):
         columns = [plain(column).cast(held) for column, held in zip(batch.columns, schema.types, strict=True)]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -104,12 +107,12 @@ def parts(file: Path) -> Iterator[pa.RecordBatch]:
     yield from csv_files.parts(file)
 
 
-def _of_parquet(file: Path, columns: int) -> Iterator[pa.RecordBatch]:
+def _of_parquet(file: Path, columns: int, groups: Sequence[int] | None) -> Iterator[pa.RecordBatch]:
     from pyarrow import parquet
 
     rows = max(_FEWEST_BATCH_ROWS, min(BATCH_ROWS, _BATCH_CELLS // max(columns, 1)))
     try:
-        yield from parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False).iter_batches(rows)
+        yield from parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False).iter_batches(rows, groups)
     except (pa.ArrowInvalid, OSError):
         raise _damaged(file) from None
 
@@ -164,9 +167,17 @@ def widened(schemas: Sequence[pa.Schema]) -> dict[str, list[str]]:
 
 def sha256(files: Sequence[Path]) -> str:
     """Of the files' names and bytes, in their order."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0")
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+    return sha256_of(files, map(digest, files))
+
+
+def digest(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+def sha256_of(files: Sequence[Path], digests: Iterable[bytes]) -> str:
+    """Of the files' names and what `digest` says of each."""
+    together = hashlib.sha256()
+    for file, one in zip(files, digests, strict=True):
+        together.update(file.name.encode() + b"\0" + one)
+    return together.hexdigest()

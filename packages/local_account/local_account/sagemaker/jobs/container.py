@@ -31,7 +31,7 @@ def host_names(count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Container:
-    """`root` stands for the container's `/`. A processing job has one instance here, a training job as many as it asks for."""
+    """`root` stands for the container's `/`."""
 
     root: Path
     instance_type: str = "ml.m5.large"

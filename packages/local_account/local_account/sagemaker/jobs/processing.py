@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 from local_account.errors import InvalidError
 from local_account.roles import require_sagemaker_role
-from local_account.sagemaker.jobs import isolation
-from local_account.sagemaker.jobs.container import Container, base_environment
+from local_account.sagemaker.jobs import isolation, spark
+from local_account.sagemaker.jobs.container import Container, base_environment, host_names
 from local_account.sagemaker.jobs.record import DEFAULT_STOPPING_CONDITION, PROCESSING, Job, JobFailedError, now
 from local_account.sagemaker.jobs.running import JobService, Launch, failure_reason
 from local_account.sagemaker.jobs.s3_data import S3Data
@@ -36,46 +37,60 @@ class ProcessingJobs(JobService):
         require_sagemaker_role(self.runner.context, request["RoleArn"], arn)
         if isolation.is_wanted(request):
             isolation.require_possible("CreateProcessingJob")
+        if spark.is_wanted(request):
+            spark.require_possible()
         return self.jobs.create({**DEFAULT_STOPPING_CONDITION, **request}, {}, self.run)
 
     def work(self, job: Job) -> None:
         description = job.describe()
-        cluster = description["ProcessingResources"]["ClusterConfig"]
-        container = Container(job.working_directory, cluster["InstanceType"])
-        self._prepare(container, description)
         role = self.role(job)
-        data = S3Data(role)
-        for item in description.get("ProcessingInputs", []):
-            source = item["S3Input"]
-            folder = source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"
-            data.fetch(data.find(source["S3Uri"]), container.path(folder))
+        data, containers = S3Data(role), _containers(job, description)
+        for container in containers:
+            self._prepare(container, description, data)
         self.jobs.change(job, ProcessingStartTime=now())
         max_seconds = description["StoppingCondition"]["MaxRuntimeInSeconds"]
-        _, code = self.runner.run(job, [self._launch(container, description)], role, max_seconds)
-        self.jobs.change(job, ExitMessage=container.read_message(_MESSAGE, 1024) or None)
+        ended, code = self.runner.run(job, [self._launch(container, description) for container in containers], role, max_seconds)
+        self.jobs.change(job, ExitMessage=ended.container.read_message(_MESSAGE, 1024) or None)
         if code:
-            raise JobFailedError(failure_reason(container, _MESSAGE, code, job.log_path))
-        for output in _outputs(description):
+            raise JobFailedError(failure_reason(ended.container, _MESSAGE, code, job.log_path))
+        for container, output in product(containers, _outputs(description)):
             stored, key = output["S3Output"], description["ProcessingOutputConfig"].get("KmsKeyId")
             data.upload(container.path(stored["LocalPath"]), stored["S3Uri"], key)
 
-    def _prepare(self, container: Container, description: Mapping[str, Any]) -> None:
+    def _prepare(self, container: Container, description: Mapping[str, Any], data: S3Data) -> None:
         container.make("/opt/ml/processing", "/opt/ml/output")
         members = ("ProcessingJobArn", "ProcessingJobName", "AppSpecification", "Environment", "ProcessingInputs", "ProcessingOutputConfig",
                    "ProcessingResources", "RoleArn", "StoppingCondition")  # fmt: skip
         container.write_json("/opt/ml/config/processingjobconfig.json", {name: description.get(name) for name in members})
         container.write_json("/opt/ml/config/resourceconfig.json", container.resource_config())
         container.make(*(output["S3Output"]["LocalPath"] for output in _outputs(description)))
+        for item in description.get("ProcessingInputs", []):
+            source = item["S3Input"]
+            folder = source.get("LocalPath") or f"/opt/ml/processing/input/{item['InputName']}"
+            data.fetch(data.find(source["S3Uri"]), container.path(folder))
 
     def _launch(self, container: Container, description: Mapping[str, Any]) -> Launch:
         environment = base_environment(container, self.runner.context.settings.region, description.get("Environment") or {})
         return Launch(
             container,
             container.command(description["AppSpecification"]),
-            {"PROCESSING_JOB_NAME": description["ProcessingJobName"], **environment},
+            {
+                "PROCESSING_JOB_NAME": description["ProcessingJobName"],
+                **environment,
+                **(spark.environment(container, _MESSAGE) if spark.is_wanted(description) else {}),
+            },
             container.path("/opt/ml/processing"),
             isolated=isolation.is_wanted(description),
         )
+
+
+def _containers(job: Job, description: Mapping[str, Any]) -> list[Container]:
+    """One for each instance. Of a Spark job only the first, in which Spark has all of its workers."""
+    cluster = description["ProcessingResources"]["ClusterConfig"]
+    hosts = host_names(cluster["InstanceCount"])
+    started = hosts[:1] if spark.is_wanted(description) else hosts
+    roots = [job.working_directory / host if len(hosts) > 1 else job.working_directory for host in started]
+    return [Container(root, cluster["InstanceType"], host, hosts) for root, host in zip(roots, started, strict=True)]
 
 
 def _check_paths(request: Mapping[str, Any]) -> None:
