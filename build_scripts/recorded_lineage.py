@@ -36,6 +36,7 @@ _LONGEST_FACT = 256
 class Lineage:
     """`data_versions`: as pipelines/tabular/steps/data_versions.py writes it. `hyperparameters`: of the trial that won, as text.
 
+    `instances`: that trained the trial together; of a version that does not say so, one.
     `model_url`: where the registered model.tar.gz is; `model_sha256`: what it was when it was registered.
     """
 
@@ -52,6 +53,7 @@ class Lineage:
     libraries: Mapping[str, str]
     algorithm: str
     hyperparameters: Mapping[str, str]
+    instances: int = 1
 
 
 def read(sagemaker: Any, package: str) -> Lineage:
@@ -78,6 +80,7 @@ def read(sagemaker: Any, package: str) -> Lineage:
         libraries=pairs(facts["libraries"]) or {},
         algorithm=facts["algorithm"],
         hyperparameters=_hyperparameters(sagemaker, version.arn, facts),
+        instances=int(facts.get("instances", "1")),
     )
 
 

@@ -4,7 +4,8 @@
     python -m build_scripts.reproduce --model-package-arn ... --save rebuilt.tar.gz
 
 Input: the registry, and what it names: the published code, the versions of the data, the hyperparameters of the trial
-that won. The published prepare.py, train.py and choose.py run here, as processes, in a folder of their own.
+that won. The published prepare.py, train.py and choose.py run here, as processes, in a folder of their own; what several instances
+trained together, as many processes do.
 Exit code 0: identical. 1: it differs, and in what. 2: it cannot be rebuilt, and why.
 """
 
@@ -19,7 +20,9 @@ import sys
 import tarfile
 import tempfile
 import time
+import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +59,7 @@ class Rebuild:
     def train(self) -> None:
         pairs = [text for name, value in sorted(self._lineage.hyperparameters.items()) for text in (f"--{name}", value)]
         folders = ["--train", self._at("train"), "--validation", self._at("validation"), "--model-dir", self._at("trial")]
-        self._script("train", "--algorithm", self._lineage.algorithm, *folders, *pairs)
+        self._script("train", "--algorithm", self._lineage.algorithm, *folders, *pairs, hosts=self._lineage.instances)
         # SageMaker hands the next step the packed model folder.
         trial = self._folder / "trial"
         packed = load("archive").pack({file.name: file.read_bytes() for file in trial.iterdir() if file.is_file()})
@@ -73,16 +76,25 @@ class Rebuild:
     def _at(self, name: str) -> str:
         return str(self._folder / name)
 
-    def _script(self, name: str, *arguments: str) -> None:
+    def _script(self, name: str, *arguments: str, hosts: int = 1) -> None:
+        """On several hosts, as many processes: what the first printed is shown, which writes the model."""
         started = time.monotonic()
-        said = self._python_run(name, str(self._folder / "code" / f"{name}.py"), *arguments).strip().splitlines()
-        print(f"{name:<9} {time.monotonic() - started:.1f} s  {said[-1] if said else ''}", flush=True)
+        script = str(self._folder / "code" / f"{name}.py")
+        with ThreadPoolExecutor(hosts) as together:
+            jobs = [together.submit(self._python_run, name, script, *arguments, **host) for host in _environments(hosts)]
+            for ended in as_completed(jobs):
+                ended.result()  # of the one that failed first: the others say that it is lost
+        said = jobs[0].result().strip().splitlines()
+        on = f" on {hosts} hosts" if hosts > 1 else ""
+        print(f"{name:<9} {time.monotonic() - started:.1f} s{on}  {said[-1] if said else ''}", flush=True)
 
-    def _python_run(self, step: str, *command: str) -> str:
-        """Without credentials: the code needs none. Raises VerdictError with the script's own line."""
+    def _python_run(self, step: str, *command: str, **host: str) -> str:
+        """`host`: what a container of several is told. Without credentials: the code needs none. Raises VerdictError with the script's own
+        line.
+        """
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON", "SM_"))}
         inherited |= {name: os.environ[name] for name in ("SM_NUM_CPUS",) if name in os.environ}  # how many threads to use
-        environment = {**inherited, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "SM_OUTPUT_DIR": self._at("failure")}
+        environment = {**inherited, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "SM_OUTPUT_DIR": self._at("failure"), **host}
         finished = subprocess.run(
             [self._python, *command],
             env=environment,
@@ -97,6 +109,15 @@ class Rebuild:
             said = finished.stderr.strip().splitlines() or ["no message"]
             raise VerdictError(f"not rebuilt: {step} failed: {said[-1].removeprefix('error: ')}")
         return finished.stdout
+
+
+def _environments(hosts: int) -> list[dict[str, str]]:
+    """Of each host's process, as pipelines/tabular/steps/hosts.py reads them; all on this machine. The job's name chooses their port."""
+    if hosts == 1:
+        return [{}]
+    names = [f"algo-{number}" for number in range(1, hosts + 1)]
+    shared = {"SM_HOSTS": json.dumps(names), "SM_NETWORK_INTERFACE_NAME": "lo", "TRAINING_JOB_NAME": f"reproduce-{uuid.uuid4().hex}"}
+    return [{**shared, "SM_CURRENT_HOST": name} for name in names]
 
 
 def rebuild(s3: Any, lineage: Lineage, folder: Path, python: str) -> bytes:

@@ -42,6 +42,7 @@ MEASURED_FACTS = (
     "metric-value",
     "warnings",
     "champion",
+    "instances",
 )
 EVALUATION = PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
 

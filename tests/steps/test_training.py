@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import uuid
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from decisions import Predictions
 from failure import BadInput
 from measures import measure
 
+from build_scripts import reproduce
+from build_scripts.recorded_lineage import Lineage
 from tests.steps.conftest import STEPS
 
 #: Processes, samples and files of their own: a build leaves them to `make test`.
@@ -202,6 +206,31 @@ def test_of_two_hosts_the_first_writes_and_prints_and_both_go_on_from_its_checkp
     again = step_on_two_hosts(folder, tmp_path, second)
     assert all("goes on after round 50," in again[name] for name in ("algo-1", "algo-2"))
     assert {file.name: file.read_bytes() for file in (tmp_path / "algo-1").iterdir()} == written
+
+
+def test_a_version_of_two_hosts_is_rebuilt_by_two_processes_with_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    step_on_two_hosts(folder, tmp_path, uuid.uuid4().hex)
+    (tmp_path / "code").symlink_to(STEPS)
+    for name in ("train", "validation"):
+        (tmp_path / name).symlink_to(folder / name)
+    rebuilding = reproduce.Rebuild(lineage(json.loads((tmp_path / "algo-1" / "trial.json").read_text())), tmp_path, sys.executable)
+    rebuilding.train()
+    assert packed(tmp_path / "candidates") == {file.name: file.read_bytes() for file in (tmp_path / "algo-1").iterdir()}
+
+
+def lineage(trial: dict[str, Any]) -> Lineage:
+    """What was recorded of a trial; the rest is of no account."""
+    kinds = {"str": "", "int": 1, "Mapping[str, str]": {}}
+    rest = {item.name: kinds.get(str(item.type), {}) for item in fields(Lineage)}
+    hyperparameters = {name: str(value) for name, value in trial["hyperparameters"].items()}
+    recorded = {"algorithm": trial["algorithm"], "hyperparameters": hyperparameters, "instances": trial["instances"]}
+    return Lineage(**{**rest, **recorded})
+
+
+def packed(candidates: Path) -> dict[str, bytes]:
+    (archive,) = candidates.glob("*/model.tar.gz")
+    with tarfile.open(archive) as opened:
+        return {member.name: opened.extractfile(member).read() for member in opened.getmembers()}  # type: ignore[union-attr] - files only
 
 
 def auc(folder: Path, trained: Path, algorithm: Any) -> tuple[float, float]:

@@ -33,14 +33,20 @@ digest = hashlib.sha256(text.encode()).hexdigest()
 print("prepared")
 """,
     "train.py": b"""
-import json, pathlib, sys
+import json, os, pathlib, sys
 given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+hosts = json.loads(os.environ.get("SM_HOSTS", "[]"))
+if given.get("--lost") and os.environ["SM_CURRENT_HOST"] == "algo-2":
+    sys.exit("error: algo-2 has no memory left")
+if hosts and os.environ["SM_CURRENT_HOST"] != hosts[0]:
+    sys.exit(0)
 if given.get("--depth") == "0":
     sys.exit("error: depth is 0; allowed: 1 or more")
 folder = pathlib.Path(given["--model-dir"])
 folder.mkdir()
 rows = pathlib.Path(given["--train"], "rows").read_text()
-(folder / "model.json").write_text(json.dumps({"depth": given["--depth"], "rows": len(rows)}))
+made = {"hosts": len(hosts)} if hosts else {}
+(folder / "model.json").write_text(json.dumps({"depth": given["--depth"], "rows": len(rows), **made}))
 print("trained")
 """,
     "choose.py": b"""
@@ -144,6 +150,15 @@ def test_same_inputs_give_the_identical_artifact(registered, capsys, tmp_path):
     code, text = rebuild(capsys, "--save", str(tmp_path / "model.tar.gz"))
     assert (code, text.splitlines()[-1]) == (0, f"identical: model.tar.gz has sha256 {registered.facts['model-sha256']}")
     assert (tmp_path / "model.tar.gz").read_bytes() == registered.model
+
+
+def test_what_several_instances_trained_is_trained_by_as_many_processes(registered, capsys):
+    registered.record(instances="2")
+    code, text = rebuild(capsys)
+    assert code == 1 and "model.json: hosts" in text  # the registered one was one host's
+    assert "on 2 hosts  trained" in text
+    registered.record(hyperparameters="depth=3 lost=1")
+    assert "not rebuilt: train failed: algo-2 has no memory left" in rebuild(capsys)[1]
 
 
 def test_the_recorded_version_of_the_data_is_used_not_the_newest(registered, capsys):

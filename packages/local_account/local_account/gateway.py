@@ -170,7 +170,7 @@ class Gateway:
                 "MissingAuthenticationToken", "The request is not signed. Use the exports that the local account printed.", 403
             )
         keyring = self._context.keyring
-        secret = keyring.secret_of(signature.access_key)
+        secret, account = keyring.secret_and_account_of(signature.access_key)
         verify_head(request, signature, secret)
         require_region(signature, self._regions)
         if _INTERNAL.match(path):
@@ -181,7 +181,7 @@ class Gateway:
         if caller.token and signature.access_key.startswith(_LASTING_KEYS):
             raise ServiceError("InvalidClientTokenId", "The security token included in the request is invalid.", 403)
         region = self._context.settings.region if signature.is_regionless else signature.region
-        context = self._context.places.at(keyring.account_of(signature.access_key), region)
+        context = self._context.places.at(account, region)
         return _Asked(context, signature.service, replace(request, body=body.content), caller)
 
     async def _answer(self, asked: _Asked, scope: Mapping[str, Any]) -> Response:

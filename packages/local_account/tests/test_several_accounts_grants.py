@@ -17,7 +17,10 @@ from botocore.exceptions import ClientError
 
 from local_account import permissions
 from local_account.account import Account
+from local_account.api.reading import Call
 from local_account.authorization import usage
+from local_account.authorization.existing import Existing
+from local_account.authorization.requests import checks_of
 from local_account.authorization.usage import Role
 
 from .several_accounts import (
@@ -550,3 +553,10 @@ def test_an_alarm_tells_a_topic_of_another_account_that_lets_it(accounts: Accoun
         return [json.loads(message["Body"])["AWSAccountId"] for message in found]
 
     assert (said_by(OTHER), said_by(OWN)) == ([], [OWN])
+
+
+def test_what_an_invocation_asks_for_is_in_the_caller_s_account_and_region_whoever_asked_before() -> None:
+    call = Call("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": "house"})
+    for account, region in (("111122223333", "us-east-1"), ("444455556666", "eu-west-1"), ("111122223333", "eu-west-1")):
+        (asked,) = checks_of(Existing(account, region), call)
+        assert (asked.action, asked.resource) == ("sagemaker:InvokeEndpoint", f"arn:aws:sagemaker:{region}:{account}:endpoint/house")

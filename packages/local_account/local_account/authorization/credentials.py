@@ -119,15 +119,15 @@ class Keyring:
 
     # ------------------------------------------------------------------------------- who signed
 
-    def secret_of(self, access_key: str) -> str:
-        """Raises ServiceError (403) for a key that nobody has, or has any more."""
-        key = self._issued.keys.get(access_key)
-        return key.credentials.secret if key else str(self._resolved(access_key).secret_access_key)
+    def secret_and_account_of(self, access_key: str) -> tuple[str, str]:
+        """A key's secret, and the account that issued it: whose resources its requests are about.
 
-    def account_of(self, access_key: str) -> str:
-        """The account that issued a key: whose resources its requests are about. Raises ServiceError (403) as `secret_of` does."""
-        key = self._issued.keys.get(access_key)
-        return key.account_id if key else str(self._resolved(access_key).account_id)
+        Raises ServiceError (403) for a key that nobody has, or has any more.
+        """
+        if key := self._issued.keys.get(access_key):
+            return key.credentials.secret, key.account_id
+        found = self._resolved(access_key)
+        return str(found.secret_access_key), str(found.account_id)
 
     def principal_of(self, access_key: str, token: str) -> Principal:
         """Raises ServiceError (403) for a key that nobody has, or temporary credentials without their token."""
@@ -221,4 +221,4 @@ class Keyring:
         if caller == self.internal:
             return caller
         through = lambda: principals.through(self.principal_of(caller.access_key, caller.token), service)  # noqa: E731 - asked anew each time
-        return self._issued.once((caller.access_key, service), self.account_of(caller.access_key), through)
+        return self._issued.once((caller.access_key, service), self.secret_and_account_of(caller.access_key)[1], through)

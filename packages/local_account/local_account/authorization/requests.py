@@ -50,7 +50,10 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     """
     if (call.service, call.operation) == ("s3", "DeleteObjects"):
         return [check for each in _deletions_of(call) for check in checks_of(existing, each, given)]
-    asked = [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
+    if call.operation == "InvokeEndpoint":  # many a second, and what they are on they say themselves
+        asked = list(_of_invocation(existing, tuple(call.parameters.items())))
+    else:
+        asked = _on_resources(existing, call)
     if tagging := _tag_on_create(call):  # of what is made, not of what it is made of
         made = [resource for _, resource in asked if _is_made(call, resource)]
         asked += [(tagging, resource) for resource in made or [resource for _, resource in asked]]
@@ -63,6 +66,15 @@ def checks_of(existing: Existing, call: Call, given: Mapping[str, Any] | None = 
     if (call.service, call.operation) == ("sagemaker", "CreateModel"):
         asked += _of_packages_elsewhere(existing, call)
     return [Check(action, resource, Keys(call, existing, resource, given or {})) for action, resource in asked]
+
+
+def _on_resources(existing: Existing, call: Call) -> list[tuple[str, str]]:
+    return [(wanted.name, resource) for wanted in _wanted(call) for resource in resources_of(existing, call, wanted)]
+
+
+@functools.lru_cache(maxsize=256)
+def _of_invocation(existing: Existing, parameters: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(_on_resources(existing, Call("sagemaker-runtime", "InvokeEndpoint", dict(parameters))))
 
 
 def _is_made(call: Call, resource: str) -> bool:

@@ -27,6 +27,7 @@ def facts(data: Mapping[str, Any], version: Mapping[str, Any], packed: bytes, gi
         "libraries": pairs(version["libraries"]),
         "algorithm": version["algorithm"],
         "hyperparameters": pairs(version["hyperparameters"]),
+        "instances": str(version.get("instances", 1)),
     }
     if "decision_threshold" in version:
         found |= {"decision_metric": version["decision_metric"], "decision_threshold": repr(version["decision_threshold"])}
