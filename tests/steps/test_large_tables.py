@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,6 +244,22 @@ def test_a_row_longer_than_a_part_of_a_csv_file_is_read_once_like_all_others(tmp
     cells = [*map(str, range(30)), "x" * 3000, *map(str, range(31, 60))]
     (tmp_path / "long.csv").write_text("a,b\n" + "".join(f"{cell},1\n" for cell in cells), encoding="utf-8")
     assert [cell for part in csv_files.parts(tmp_path / "long.csv") for cell in part.column(0).to_pylist()] == cells
+
+
+@pytest.mark.parametrize("where", ["reading", "writing"])
+def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, on_disk: None
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    as_csv(tmp_path, houses())
+    monkeypatch.setattr(*((column_store.Arrays, "_on_disk", full) if where == "reading" else (prepared_rows, "write_raw", full)))
+    monkeypatch.setattr(prepare, "_existing", lambda _: tmp_path)
+    with pytest.raises(BadInput, match=r"the disk is full, which has [\d.,]+ GiB; give the job a larger volume"):
+        run(tmp_path, HOUSES)
+    assert {file.name for file in tmp_path.iterdir()} == {"data", "specification.json", *(["out"] if (tmp_path / "out").exists() else [])}
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_a_column_that_cannot_be_read_leaves_no_file_and_is_read_once(tmp_path: Path) -> None:
