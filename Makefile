@@ -48,6 +48,7 @@ check: setup  ## ruff, mypy --strict, cfn-lint, cdk-nag and the policy checks
 	@ruff check . && ruff format --check . && mypy && cd pipelines/tabular/steps && mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
 	@cd pipelines/fleet/steps && mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
 	@cd pipelines/monitoring/steps && MYPYPATH=../../tabular/steps mypy --config-file ../../../pyproject.toml --explicit-package-bases --exclude '^$$' .
+	@MYPYPATH=.:pipelines/tabular/steps:pipelines/monitoring/steps mypy --explicit-package-bases -p benchmarks
 	@$(PY) -m pytest tests/infra tests/unit/test_structure.py
 
 capacity: synth  ## simulate the configured scaling policies; ends with out/capacity/index.html (ARGS="--traffic day.csv ...")

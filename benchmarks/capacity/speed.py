@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import ciw
@@ -118,5 +118,4 @@ def _ciw(requests: int) -> float:
     ciw.seed(1)
     simulation = ciw.Simulation(network)
     simulation.simulate_until_max_customers(requests)
-    waits = [record.waiting_time for record in simulation.get_all_records()]
-    return sum(waits) / len(waits)
+    return mean(float(record.waiting_time) for record in simulation.get_all_records())

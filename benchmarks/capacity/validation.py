@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from capacity import service
 from capacity.model import (
@@ -115,7 +116,7 @@ def figure() -> dict[str, Any]:
     return {"published": np.round(published, 2).tolist(), **found}
 
 
-def _effective(users: np.ndarray, provisioning_seconds: float) -> np.ndarray:
+def _effective(users: NDArray[np.float64], provisioning_seconds: float) -> NDArray[np.float64]:
     policy = TargetTrackingPolicy(
         name="t",
         metric=PREDEFINED_METRICS["SageMakerVariantInvocationsPerInstance"],

@@ -35,6 +35,7 @@ def is_found(generator: np.random.Generator, count: int, level: float) -> bool:
     """Whether one window with `count` labels breaks the limit. Each has an evaluation of its own, so no luck of one is in all of them."""
     evaluated, window = sensors(generator, EVALUATED), sensors(generator, count)
     at_evaluation = measures.measure(METRIC, evaluated.truth, _predicted(evaluated))
+    assert window.truth is not None
     truth = np.where(generator.random(count) < level, 1 - window.truth, window.truth)
     sent = [((f"id-{place}", 1), labels.Label(float(value))) for place, value in enumerate(truth)]
     rows = rows_of(window.numeric, {}, truth, count)

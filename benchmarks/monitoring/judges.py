@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class Ours:
         for name, values in _numbers(drawn).items():
             present, edges = values[~np.isnan(values)], self._edges[name]
             counts = np.bincount(np.searchsorted(edges, present, side="right"), minlength=len(edges) + 1).astype(np.float64)
-            kind = "prediction" if name == PREDICTION else "numeric"
+            kind: Literal["prediction", "numeric"] = "prediction" if name == PREDICTION else "numeric"
             counted[name] = drift.FeatureCounts(name, kind, counts, edges, len(values) - len(present))
         for name, texts in drawn.categorical.items():
             present_texts = texts[[text is not None for text in texts]]
@@ -88,8 +88,8 @@ def _edges(values: Floats) -> Floats:
     present = values[~np.isnan(values)]
     distinct = np.unique(present)
     if len(distinct) <= FEW_VALUES:
-        return np.r_[distinct[0], (distinct[:-1] + distinct[1:]) / 2, np.nextafter(distinct[-1], np.inf)]
-    return np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1]))
+        return np.array([distinct[0], *(distinct[:-1] + distinct[1:]) / 2, np.nextafter(distinct[-1], np.inf)])
+    return np.asarray(np.unique(np.quantile(present, np.linspace(0, 1, BINS + 1)[1:-1])))
 
 
 def _rows(drawn: Drawn) -> Rows:

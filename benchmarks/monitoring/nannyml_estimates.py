@@ -10,12 +10,13 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import nannyml
 import pandas as pd
 
 
-def estimator(task: dict) -> nannyml.base.AbstractEstimator:
+def estimator(task: dict[str, Any]) -> nannyml.base.AbstractEstimator:
     metrics, size = list(task["metrics"].values()), task["rows"]
     if task["problem"] == "regression":
         return nannyml.DLE(

@@ -18,13 +18,13 @@ def run(script: str, *arguments: str) -> None:
 
 class ThreeSteps(FlowSpec):
     @step
-    def start(self):
+    def start(self) -> None:
         work = os.environ["STEP_WORK"]
         run("prepare.py", "--data", os.environ["STEP_DATA"], "--output", f"{work}/prepared")
         self.next(self.train)
 
     @step
-    def train(self):
+    def train(self) -> None:
         work = os.environ["STEP_WORK"]
         channels = ["--train", f"{work}/prepared/train", "--validation", f"{work}/prepared/validation"]
         run("train.py", "--algorithm", "linear", "--l2", "1.0", *channels, "--model-dir", f"{work}/model")
@@ -35,7 +35,7 @@ class ThreeSteps(FlowSpec):
         self.next(self.end)
 
     @step
-    def end(self):
+    def end(self) -> None:
         work = os.environ["STEP_WORK"]
         run(
             "choose.py", "--candidates", f"{work}/candidates", "--preparation", f"{work}/prepared/preparation", "--output", f"{work}/chosen"

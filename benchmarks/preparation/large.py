@@ -1,6 +1,6 @@
 """Prepares ten million rows with the template's own step, and with polars doing the same, in turn, each in a process of its own.
 
-    python -m benchmarks.preparation.large [--rows 10000000] [--rounds 1] [--no-polars]
+    python -m benchmarks.preparation.large [--rows 10000000] [--columns 24 6] [--rounds 1] [--no-polars]
 
 From one Parquet file to prepared rows, raw test rows and the fitted state on disk. Ours is prepare.py as a job runs it, with its contract,
 lineage and baselines. polars (streaming) is installed into .cache/polars. Output: a table, and benchmarks/results/preparation_large.json.
@@ -27,7 +27,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.machine import describe_machine, scheduling
-from benchmarks.preparation.rows import CATEGORIES, MODEL, NUMERIC, write
+from benchmarks.preparation.rows import CATEGORIES, NUMERIC, model_of, write
 from build_scripts.step_modules import STEPS
 from pipelines.tabular.specification import specification_json
 
@@ -44,6 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.preparation.large", description=__doc__)
     parser.formatter_class = argparse.RawTextHelpFormatter
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the table (default: %(default)s)")
+    parser.add_argument("--columns", type=int, nargs=2, default=(24, 6), metavar=("NUMERIC", "CATEGORICAL"), help="default: 24 6")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
     parser.add_argument("--no-polars", action="store_true", help="only the template")
     given = parser.parse_args(arguments)
@@ -51,16 +52,18 @@ def main(arguments: Sequence[str]) -> int:
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:  # on a disk: what is in memory would be counted as such
         folder = Path(scratch)
-        write(folder / "rows.parquet", given.rows)
-        (folder / "specification.json").write_text(specification_json(MODEL), encoding="utf-8")
-        kept = {"target": "target", "categories": MODEL.preparation.max_categories}
-        (folder / "task.json").write_text(json.dumps({"numeric": NUMERIC, "categorical": list(CATEGORIES), **kept}), encoding="utf-8")
+        numeric, categorical = NUMERIC[: given.columns[0]], list(CATEGORIES)[: given.columns[1]]
+        model = model_of(numeric, categorical)
+        write(folder / "rows.parquet", given.rows, model)
+        (folder / "specification.json").write_text(specification_json(model), encoding="utf-8")
+        kept = {"target": "target", "categories": model.preparation.max_categories}
+        (folder / "task.json").write_text(json.dumps({"numeric": numeric, "categorical": categorical, **kept}), encoding="utf-8")
         for number in range(given.rounds):
             for name, samples in rounds.items():
                 with tempfile.TemporaryDirectory(dir=folder) as output:
                     samples.append(measured(_command(name, folder, Path(output) / "out")))
                     print(f"round {number + 1} of {given.rounds}: {name} {samples[-1]}", flush=True)
-    return report(given.rows, rounds)
+    return report(given.rows, given.columns, rounds)
 
 
 def _command(name: str, folder: Path, output: Path) -> list[str]:
@@ -112,7 +115,7 @@ def polars_python() -> Path:
     return python
 
 
-def report(rows: int, rounds: dict[str, list[dict[str, float]]]) -> int:
+def report(rows: int, columns: Sequence[int], rounds: dict[str, list[dict[str, float]]]) -> int:
     medians = {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in rounds.items()}
     print(f"\n{'':12}" + "".join(f"{key:>15}" for key in medians["template"]))
     for name, row in medians.items():
@@ -120,11 +123,13 @@ def report(rows: int, rounds: dict[str, list[dict[str, float]]]) -> int:
     document = {
         "machine": {**describe_machine(), "scheduling": scheduling(), "free_gib": round(psutil.virtual_memory().available / 2**30, 1)},
         "rows": rows,
-        "columns": {"numeric": len(NUMERIC), "categorical": len(CATEGORIES)},
+        "columns": {"numeric": columns[0], "categorical": columns[1]},
         "median": medians,
         "rounds": rounds,
     }
-    RESULTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    (RESULTS if rows <= 10_000_000 else RESULTS.with_name("preparation_largest.json")).write_text(
+        json.dumps(document, indent=2) + "\n", encoding="utf-8"
+    )
     slower = "polars" in medians and medians["template"]["seconds"] > medians["polars"]["seconds"]
     return int(slower or medians["template"]["peak_mib"] >= MOST_MIB)
 

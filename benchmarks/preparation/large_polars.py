@@ -12,13 +12,14 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 DECILES = [step / 10 for step in range(11)]
 
 
-def main(task: dict, data: str, folder: Path) -> None:
+def main(task: dict[str, Any], data: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     with Path(data).open("rb") as file:
         hashlib.file_digest(file, "sha256")

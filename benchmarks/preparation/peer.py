@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 
-class Clip(TransformerMixin, BaseEstimator):
+class Clip(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """Tukey's fences at 3 IQR: the one step that scikit-learn has no class for."""
 
     def fit(self, frame: pd.DataFrame, target: object = None) -> Clip:

@@ -37,7 +37,8 @@ from demo.facts import Facts, ModelFacts
 from demo.narrator import Narrator
 from demo.subject import subject
 from demo.terminal import Terminal
-from infra.drift_metrics import DRIFT, DRIFTED_FEATURES
+from infra.drift_metrics import DRIFTED_FEATURES
+from settings_schema.names import DRIFT
 from settings_schema.reading import read
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,13 +14,15 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sagemaker_containers import _env
 
 MANY_ROWS = 10_000
 
 
-def microseconds(answer, bodies):
+def microseconds(answer: Callable[[Any], object], bodies: Sequence[Any]) -> float:
     spent = []
     for body in bodies:
         begun = time.perf_counter()
@@ -29,7 +31,7 @@ def microseconds(answer, bodies):
     return statistics.median(spent)
 
 
-def environ(body):
+def environ(body: bytes) -> dict[str, Any]:
     return {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/invocations",
@@ -51,7 +53,7 @@ def environ(body):
     }
 
 
-def main(requests):
+def main(requests: int) -> None:
     bodies = [line.rstrip(b"\n") for line in sys.stdin.buffer]
     bodies = (bodies * (requests // len(bodies) + 1))[:requests]
     answers = os.fdopen(os.dup(1), "w")
@@ -65,7 +67,7 @@ def main(requests):
         module = importlib.import_module(program)
         model = module.model_fn(_env.model_dir)
 
-        def answer(text):
+        def answer(text: str) -> Any:
             return module.output_fn(module.predict_fn(module.input_fn(text, "text/csv"), model), "text/csv")
 
         texts = [body.decode() for body in bodies]  # as the toolkit hands them on

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import column_store
+import column_values
 import contract
 import csv_files
 import large_files
@@ -244,16 +246,44 @@ def test_a_row_longer_than_a_part_of_a_csv_file_is_read_once_like_all_others(tmp
     assert [cell for part in csv_files.parts(tmp_path / "long.csv") for cell in part.column(0).to_pylist()] == cells
 
 
-def test_what_is_worked_out_of_a_column_that_cannot_be_read_leaves_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["reading", "writing"])
+def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, on_disk: None
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    as_csv(tmp_path, houses())
+    monkeypatch.setattr(*((column_store.Arrays, "_on_disk", full) if where == "reading" else (prepared_rows, "write_raw", full)))
+    monkeypatch.setattr(prepare, "_existing", lambda _: tmp_path)
+    with pytest.raises(BadInput, match=r"the disk is full, which has [\d.,]+ GiB; give the job a larger volume"):
+        run(tmp_path, HOUSES)
+    assert {file.name for file in tmp_path.iterdir()} == {"data", "specification.json", *(["out"] if (tmp_path / "out").exists() else [])}
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_column_that_cannot_be_read_leaves_no_file_and_is_read_once(tmp_path: Path) -> None:
+    looks = []
+
     def pieces() -> Iterator[Any]:
+        looks.append(1)
         yield np.ones(3)
-        raise ValueError
+        raise ValueError("bad cells")
 
     arrays = column_store.Arrays(tmp_path / "arrays")
-    with pytest.raises(ValueError):
-        arrays.get("x", pieces)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="bad cells"):
+            arrays.get("x", pieces)
+    assert len(looks) == 1
     assert not list((tmp_path / "arrays").iterdir())
-    assert arrays.get("x", lambda: [np.empty(0)]).tolist() == []
+    assert arrays.get("y", lambda: [np.empty(0)]).tolist() == []
+
+
+def test_different_values_are_counted_exactly_however_many_chunks_they_come_in() -> None:
+    chunks = [range(40), range(20, 60), [7, 7, 59], range(60, 200), []]
+    texts = [pa.array([str(value) for value in values], pa.string()) for values in chunks]
+    column = pa.chunked_array([*texts, pa.array([None, ""], pa.string())])
+    assert column_values._count_different(column) == 200
 
 
 def test_more_than_one_instance_is_refused_by_name_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,8 @@ if sys.orig_argv[1:3] == ["-m", "local_account"]:
     from local_account.authorization.credentials import Keyring
     from local_account.authorization.enforcement import Authorizer
 
-    Authorizer.require = lambda self, principal, call: None
-    Keyring.trusts = lambda self, role_arn, service, source_arn="": True
+    setattr(Authorizer, "require", lambda self, principal, call: None)  # noqa: B010 - the point is to replace what has a type
+    setattr(Keyring, "trusts", lambda self, role_arn, service, source_arn="": True)  # noqa: B010 - likewise
     rule.has_rules = lambda call: False
-    gateway._checked = reading.read
+    setattr(gateway, "_checked", reading.read)  # noqa: B010 - likewise
     validation.require_valid_invocation = lambda endpoint_name, headers: None

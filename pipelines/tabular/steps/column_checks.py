@@ -18,7 +18,7 @@ import split
 from allowed import LARGEST, declared_of, in_digits, values_of
 from cells import category, is_number
 from column_values import TooManyError, UnreadableError, spellings
-from findings import Finding, listed, plural
+from findings import Finding, Places, listed, plural
 from header_checks import counts_rows
 from numpy.typing import NDArray
 from odd_values import DAMAGE, LONGEST_CATEGORY
@@ -48,16 +48,15 @@ def of_identifier(table: Table, specification: Specification) -> Iterator[Findin
         yield Finding(name, f"identifiers appear more than once; each row needs its own{why}", repeated)
 
 
-def _repeated(words: split.Words, missing: Sequence[int]) -> list[int]:
+def _repeated(words: split.Words, missing: Sequence[int]) -> Places:
     """The rows that share their identifier with another one."""
     known = np.delete(words, missing) if missing else words
     if split.different(known) == len(known):
-        return []
+        return np.empty(0, dtype=np.int64)
     values, counts = np.unique(known, return_counts=True)
     is_repeated = np.isin(words, values[counts > 1])
     is_repeated[missing] = False
-    rows: list[int] = np.flatnonzero(is_repeated).tolist()
-    return rows
+    return np.flatnonzero(is_repeated)
 
 
 def of_numeric(table: Table, column: dict[str, Any], if_text: str = "make it categorical") -> Iterator[Finding]:
@@ -82,13 +81,13 @@ def of_numeric(table: Table, column: dict[str, Any], if_text: str = "make it cat
 
 
 def _too_large(name: str, values: NDArray[np.float64]) -> Iterator[Finding]:
-    infinite = np.flatnonzero(np.isinf(values)).tolist()
-    if infinite:
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
         yield Finding(name, "infinite values; leave the cell empty where a value is unknown", infinite)
     beyond = np.flatnonzero(np.isfinite(values) & (np.abs(values) > LARGEST))
     if len(beyond):
         problem = f"values such as {values[beyond[0]]:g}, beyond the {LARGEST:.1e} that models calculate with; repair the data"
-        yield Finding(name, problem, beyond.tolist())
+        yield Finding(name, problem, beyond)
 
 
 def _not_numbers(name: str, error: UnreadableError, present: int, if_text: str) -> Iterator[Finding]:
@@ -114,7 +113,7 @@ def _range(name: str, values: NDArray[np.float64], column: dict[str, Any]) -> It
         rows = np.flatnonzero(outside & np.isfinite(values))
         if len(rows):
             problem = f"{word} the {bound} {in_digits(limit)} of the model's file, such as {in_digits(float(values[rows[0]]))}"
-            yield Finding(name, f"{problem}; repair the data, or change Numeric.{bound}", rows.tolist())
+            yield Finding(name, f"{problem}; repair the data, or change Numeric.{bound}", rows)
 
 
 def of_categorical(table: Table, column: dict[str, Any]) -> Iterator[Finding]:
@@ -156,7 +155,7 @@ def _not_categories(name: str, error: UnreadableError) -> Finding:
     return Finding(name, problem, error.rows)
 
 
-def _damaged(name: str, distinct: Sequence[str | None], rows_of: Callable[[Sequence[str]], list[int]]) -> Iterator[Finding]:
+def _damaged(name: str, distinct: Sequence[str | None], rows_of: Callable[[Sequence[str]], Sequence[int] | Places]) -> Iterator[Finding]:
     """Characters that no keyboard writes, and cells that no category fills."""
     present = [value for value in distinct if value is not None]
     for marks, what in DAMAGE.items():
@@ -169,11 +168,10 @@ def _damaged(name: str, distinct: Sequence[str | None], rows_of: Callable[[Seque
         yield Finding(name, problem, rows_of(long), is_error=False)
 
 
-def _rows_of(values: Sequence[str], distinct: Sequence[str | None], codes: NDArray[np.int64]) -> list[int]:
+def _rows_of(values: Sequence[str], distinct: Sequence[str | None], codes: NDArray[np.int64]) -> Places:
     wanted = frozenset(values)
     positions = [index for index, value in enumerate(distinct) if value in wanted]
-    rows: list[int] = np.flatnonzero(np.isin(codes, positions)).tolist()
-    return rows
+    return np.flatnonzero(np.isin(codes, positions))
 
 
 def _undeclared(
@@ -263,4 +261,4 @@ def _binary(name: str, classes: Sequence[str], positive: str) -> Iterator[Findin
 def _gaps(name: str, missing: NDArray[np.bool_]) -> Iterator[Finding]:
     rows = np.flatnonzero(missing)
     if len(rows):
-        yield Finding(name, "the target is missing; remove these rows or fill them in", rows.tolist())
+        yield Finding(name, "the target is missing; remove these rows or fill them in", rows)

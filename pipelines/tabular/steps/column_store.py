@@ -115,11 +115,18 @@ class Arrays:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._found: dict[str, Callable[[], NDArray[Any]]] = {}
+        self._refused: dict[str, ValueError] = {}
 
     def get(self, name: str, pieces: Callable[[], Iterable[NDArray[Any]]]) -> NDArray[Any]:
-        """The array of all pieces, which have one type. What `pieces` raises leaves nothing behind."""
+        """The array of all pieces, which have one type. A ValueError that `pieces` raises is raised at once the next time."""
+        if name in self._refused:
+            raise self._refused[name]
         if name not in self._found:
-            self._found[name] = self._in_memory(pieces()) if self._folder is None else self._on_disk(self._folder, pieces())
+            try:
+                self._found[name] = self._in_memory(pieces()) if self._folder is None else self._on_disk(self._folder, pieces())
+            except ValueError as error:
+                self._refused[name] = error
+                raise
         return self._found[name]()
 
     def keep(self, name: str, file: Path, dtype: Any) -> None:

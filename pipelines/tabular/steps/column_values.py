@@ -101,11 +101,16 @@ def labels_of_chunks(column: Column) -> Iterator[Labels]:
 
 def _count_different(column: Column) -> int:
     """Of the values of a column, without the missing one, by 64 bits of a hash of each: they may be too many to hold."""
-    found = np.empty(0, dtype=np.uint64)
+    found, waiting = np.empty(0, dtype=np.uint64), 0
+    parts = [found]
     for values, _ in labels_of_chunks(column):
         words = [hashlib.blake2b(value.encode(), digest_size=8).digest() for value in values if value is not None]
-        found = np.union1d(found, np.frombuffer(b"".join(words), dtype=np.uint64))
-    return len(found)
+        parts.append(np.frombuffer(b"".join(words), dtype=np.uint64))
+        waiting += len(words)
+        if waiting > len(found):  # put together as often as they double, and not at every chunk
+            found, waiting = np.unique(np.concatenate(parts)), 0
+            parts = [found]
+    return len(np.unique(np.concatenate(parts)))
 
 
 def spellings(column: Column) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import column_checks
 import header_checks
+import numpy as np
 import other_rows
 import table_checks
 from cells import shown
@@ -92,7 +93,7 @@ def _without(table: Table, findings: Sequence[Finding]) -> Table:
 def _moved(findings: Iterable[Finding], seen: Table) -> list[Finding]:
     """Findings about a part of the table, by the places of its rows in the whole."""
     left = seen.left
-    return [finding if left is None else replace(finding, rows=left[list(finding.rows)].tolist()) for finding in findings]
+    return [finding if left is None else replace(finding, rows=left[np.asarray(finding.rows, dtype=np.int64)]) for finding in findings]
 
 
 def _rows(table: Table) -> list[Finding]:

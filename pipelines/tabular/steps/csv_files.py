@@ -161,12 +161,12 @@ def _count(file: Path, text: bytes) -> int:
 
 
 def _not_utf8(file: Path) -> str | None:
-    content = file.read_bytes()
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        return f"line {line} is not UTF-8 (byte {content[problem.start]:#x}); save the file as UTF-8"
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):  # no character has the byte of a line's end in it
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as problem:
+                return f"line {number} is not UTF-8 (byte {line[problem.start]:#x}); save the file as UTF-8"
     return None
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import numpy as np
 from cells import shown
+from numpy.typing import NDArray
 from table import Table
 
+#: Rows, of which there may be as many as the table has: a list takes five times as much.
+Places: TypeAlias = NDArray[np.int64]
 #: As many values of a column are shown.
 SHOWN_VALUES = 5
 
@@ -18,7 +23,7 @@ class Finding:
 
     column: str
     problem: str
-    rows: Sequence[int] = ()
+    rows: Sequence[int] | Places = ()
     is_error: bool = True
 
     def text(self, table: Table) -> str:

@@ -166,4 +166,6 @@ def _named(body: str, kind: str) -> tuple[str, str] | Response:
         return body, kind
     content_type, attributes = Serving.headers[kind]
     answer_id = secrets.token_urlsafe(12)  # 96 bits: no two of all that are ever given are alike
-    return Response(body, headers=[("Content-Type", content_type % answer_id), (ATTRIBUTES, attributes % answer_id)])
+    response = Response(body.encode(), content_type=content_type % answer_id)  # given as a list, headers take three times as long
+    response.headers.add(ATTRIBUTES, attributes % answer_id)
+    return response

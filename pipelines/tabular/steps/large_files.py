@@ -21,7 +21,7 @@ from table_files import Head
 #: What preparing takes on disk: of a byte of a CSV file, its text, the numbers made of it and the prepared ones; the same of a cell of
 #: a Parquet file, whose numbers have eight bytes.
 _DISK_BYTES_OF_CSV_BYTE = 4
-_DISK_BYTES_OF_CELL = 24
+_DISK_BYTES_OF_CELL = 27
 
 
 def judged(files: Sequence[Path], scratch: Path) -> list[Head]:

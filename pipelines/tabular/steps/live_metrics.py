@@ -68,6 +68,39 @@ class Seen:
         return Counter({status: count for status, count in self.statuses.items() if status != ANSWERED})
 
 
+class Alone:
+    """Requests of one row, cell after cell: objects that the garbage collector looks through would cost more than all else here.
+
+    A row's prediction comes last, so that of each there are the cells, whatever thread appends meanwhile. Nothing else goes by the row.
+    """
+
+    def __init__(self, numeric: int, categorical: int) -> None:
+        self._numeric, self._categorical, self._answers = numeric, categorical, 1
+        self._numbers: list[float] = []
+        self._categories: list[str | None] = []
+        self._scores: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._scores) // self._answers
+
+    def append(self, row: Row, answer: list[float]) -> None:
+        self._answers = len(answer)  # of one version always the same
+        self._numbers += row.numbers
+        self._categories += row.categories
+        self._scores += answer
+
+    def taken(self) -> tuple[Columns, NDArray[np.float64]] | None:
+        """As one request of many rows, as `Served.predict` takes and answers it, which is then no longer here; None without a row."""
+        rows = len(self)
+        if not rows:
+            return None
+        numbers, categories = _taken(self._numbers, rows * self._numeric), _taken(self._categories, rows * self._categorical)
+        scores = np.array(_taken(self._scores, rows * self._answers)).reshape(rows, self._answers)
+        categorical = [labels(categories[place :: self._categorical]) for place in range(self._categorical)]
+        columns = np.array(numbers, dtype=np.float64).reshape(rows, self._numeric), categorical
+        return columns, scores[:, 0] if self._answers == 1 else scores
+
+
 class LiveMetrics:
     """Of one worker process. `begin` starts the thread that speaks; `say` speaks at once."""
 
@@ -79,7 +112,7 @@ class LiveMetrics:
         self._block = np.zeros(0 if self._shares is None else len(self._shares.counts))
         self._last_distance: float | None = None
         self._kept: list[tuple[Columns, NDArray[np.float64]]] = []
-        self._kept_alone: list[tuple[Row, list[float]]] = []
+        self._alone = Alone(len(model.preparer.numeric), len(model.preparer.categorical))
         self._rows_kept = 0
         self._statuses: list[int] = []
         self._seen = Seen()
@@ -102,7 +135,7 @@ class LiveMetrics:
 
     def predicted_alone(self, row: Row, answer: list[float]) -> None:
         """Remember a request of one row, as `OneRow.predict` takes it, and its prediction."""
-        self._kept_alone.append((row, answer))
+        self._alone.append(row, answer)
         self._remembered(1)
 
     def _remembered(self, rows: int) -> None:
@@ -165,14 +198,15 @@ class LiveMetrics:
     def _add_up(self) -> None:
         """Requests that were kept become counts. New ones may arrive meanwhile: those are kept for the next time."""
         self._seen.statuses.update(_taken(self._statuses))
-        kept, alone = _taken(self._kept), _taken(self._kept_alone)
-        rows = np.array([*(len(predicted) for _, predicted in kept), *[1] * len(alone)], dtype=np.int64)
+        kept, alone = _taken(self._kept), self._alone.taken()
+        rows = np.array([len(predicted) for _, predicted in kept], dtype=np.int64)
         if alone:
-            kept.append(_together(alone))
+            kept.append(alone)
+            rows = np.append(rows, np.ones(len(alone[1]), dtype=np.int64))
         if not kept:
             return
         scores = np.concatenate([predicted for _, predicted in kept])
-        self._rows_kept = sum(len(predicted) for _, predicted in self._kept) + len(self._kept_alone)
+        self._rows_kept = sum(len(predicted) for _, predicted in self._kept) + len(self._alone)
         self._seen.rows += len(scores)
         self._seen.predicted.append(scores)
         self._count_values([columns for columns, _ in kept])
@@ -225,19 +259,11 @@ def start(model: Served) -> LiveMetrics | None:
     return live
 
 
-def _taken(kept: list[Item]) -> list[Item]:
-    """What is in a list that others append to, which is then no longer in it."""
-    taken = kept[: len(kept)]
+def _taken(kept: list[Item], count: int | None = None) -> list[Item]:
+    """What is in a list that others append to, or the first ones of it, which are then no longer in it."""
+    taken = kept[: len(kept) if count is None else count]
     del kept[: len(taken)]
     return taken
-
-
-def _together(alone: Sequence[tuple[Row, list[float]]]) -> tuple[Columns, NDArray[np.float64]]:
-    """Requests of one row as one of many, as `Served.predict` takes and answers it."""
-    numeric = np.array([row.numbers for row, _ in alone], dtype=np.float64)
-    categorical = [labels(values) for values in zip(*(row.categories for row, _ in alone), strict=True)]
-    scores = np.array([answer for _, answer in alone])
-    return (numeric, categorical), scores[:, 0] if scores.shape[1] == 1 else scores
 
 
 def _write(line: str) -> None:

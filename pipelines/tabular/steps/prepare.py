@@ -9,9 +9,12 @@ Inputs: `--data` (CSV or Parquet, one file or a folder, in which there may be wh
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import json
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +31,7 @@ import processing_hosts
 import sources
 import table as tables
 from dataset import Rows
+from failure import BadInput
 from fitting import Fitted
 from parts import Mask, Parts
 from specification import Specification, load
@@ -81,7 +85,7 @@ def run(argv: list[str], engine: Engine) -> None:
     if options.data_version != data_versions.UNVERSIONED:
         as_recorded.require(options.data_url, options.data_version, Path(options.data))
     output = Path(options.output)
-    with tempfile.TemporaryDirectory(prefix=".columns-", dir=_existing(output)) as scratch:
+    with _room(output), tempfile.TemporaryDirectory(prefix=".columns-", dir=_existing(output)) as scratch:
         table = engine.read(Path(options.data), Path(scratch), specification)
         cut = parts.require(table, specification, options.data, engine.fit)
         state = _state(cut, specification)
@@ -95,8 +99,9 @@ def run(argv: list[str], engine: Engine) -> None:
             "warnings": cut.warnings,
         }
         described = baseline.statistics(cut.fitted.statistics, lineage["rows"]["train"])
-        engine.write(cut, state, specification, output, _about(state), table)
-    _write(output / "preparation", {"preparation": state, "lineage": lineage, "statistics": described})
+        with _all_or_nothing(output):
+            engine.write(cut, state, specification, output, _about(state), table)
+            _write(output / "preparation", {"preparation": state, "lineage": lineage, "statistics": described})
     for warning in cut.warnings:
         print(f"warning: {warning}")
     counts = ", ".join(f"{name} {count}" for name, count in lineage["rows"].items())
@@ -107,6 +112,29 @@ def run(argv: list[str], engine: Engine) -> None:
 def _existing(folder: Path) -> Path:
     """The folder, or the one above it that is there: on the volume that the outputs are written to."""
     return folder if folder.is_dir() else _existing(folder.absolute().parent)
+
+
+@contextlib.contextmanager
+def _room(output: Path) -> Iterator[None]:
+    """Whatever finds the disk full says what to do. Some kinds of table take more than is foreseen (large_files.py)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        given = f"the disk is full, which has {shutil.disk_usage(_existing(output)).total / 2**30:.1f} GiB"
+        remedy = "give the job a larger volume (VOLUME_GIB in pipelines/tabular/jobs.py), or give fewer rows or columns"
+        raise BadInput(f"{given}; {remedy}") from None
+
+
+@contextlib.contextmanager
+def _all_or_nothing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for name in (*parts.PARTS, "preparation"):
+            shutil.rmtree(output / name, ignore_errors=True)
+        raise
 
 
 def _state(cut: Parts, specification: Specification) -> dict[str, Any]:

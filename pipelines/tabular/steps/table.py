@@ -107,9 +107,9 @@ class Table:
         """Where row `row` (from 0) is: `part.csv line 12` or `part.parquet row 11`."""
         return self.places([row])
 
-    def places(self, rows: Sequence[int]) -> str:
+    def places(self, rows: Sequence[int] | NDArray[np.int64]) -> str:
         """Where rows are, the first few, each file named once: `a.csv line 3, line 7, b.csv line 2 and 12 more`."""
-        found = groupby(map(self._find, rows[:SHOWN_ROWS]), key=lambda place: place[0])
+        found = groupby(map(self._find, map(int, rows[:SHOWN_ROWS])), key=lambda place: place[0])
         files = [f"{source.file.name} {', '.join(source.place(row) for _, row in places)}" for source, places in found]
         return ", ".join(files) + (f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else "")
 

@@ -107,7 +107,7 @@ def copies(table: Table, specification: Specification) -> Iterator[Finding]:
             f"{plural(repeated, 'row')} {'repeats' if repeated == 1 else 'repeat'} another row; all copies stay on one side of the split"
         )
         advice = "remove them if they are one observation, or tell them apart by DataSet.identifier"
-        yield Finding("", f"{problem}; {advice}", np.flatnonzero(is_copy).tolist(), is_error=False)
+        yield Finding("", f"{problem}; {advice}", np.flatnonzero(is_copy), is_error=False)
 
 
 def _answered(table: Table, specification: Specification) -> split.Words:
