@@ -1,10 +1,11 @@
 """Prepares ten million rows with the template's own step, and with polars doing the same, in turn, each in a process of its own.
 
-    python -m benchmarks.preparation.large [--rows 10000000] [--rounds 1] [--no-polars]
+    python -m benchmarks.preparation.large [--rows 10000000] [--rounds 1] [--no-polars] [--spark]
 
 From one Parquet file to prepared rows, raw test rows and the fitted state on disk. Ours is prepare.py as a job runs it, with its contract,
-lineage and baselines. polars (streaming) is installed into .cache/polars. Output: a table, and benchmarks/results/preparation_large.json.
-Memory is sampled 20 times a second: `anonymous` is what the process has for itself, `mapped` are pages of files, which the system takes
+lineage and baselines. polars (streaming) is installed into .cache/polars. `--spark` runs the step on Spark's local mode, too, where pyspark and
+Java are there (docs/scale.md): its workers share this machine, so it shows what sending rows about costs, and not how fast. Output: a table, and benchmarks/results/preparation_large.json.
+Memory is sampled 20 times a second, of a process and of all that it started: `anonymous` is what it has for itself, `mapped` are pages of files, which the system takes
 back when it needs them, and `peak` both together. Exit code 1 where the template takes more CPU time than polars, or 1.5 GiB and more.
 """
 
@@ -44,8 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the table (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
     parser.add_argument("--no-polars", action="store_true", help="only the template")
+    parser.add_argument("--spark", action="store_true", help="the template on Spark's local mode, too")
     given = parser.parse_args(arguments)
     rounds: dict[str, list[dict[str, float]]] = {"template": []} if given.no_polars else {"template": [], "polars": []}
+    rounds |= {"spark": []} if given.spark else {}
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:  # on a disk: what is in memory would be counted as such
         folder = Path(scratch)
@@ -65,36 +68,60 @@ def _command(name: str, folder: Path, output: Path) -> list[str]:
     if name == "polars":
         return [str(polars_python()), str(HERE / "large_polars.py"), str(folder / "task.json"), str(folder / "rows.parquet"), str(output)]
     options = ["--data", str(folder / "rows.parquet"), "--output", str(output), "--specification", str(folder / "specification.json")]
-    return [sys.executable, str(STEPS / "prepare.py"), *options]
+    return [sys.executable, str(STEPS / ("prepare_on_spark.py" if name == "spark" else "prepare.py")), *options]
 
 
 def measured(command: Sequence[str]) -> dict[str, float]:
     """What a process took. `load`: processes that wanted a CPU meanwhile, this one included, by the system's average of a minute."""
     before, begun, loads = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), [os.getloadavg()[0]]
     peaks = {"peak_mib": 0.0, "anonymous_mib": 0.0, "mapped_mib": 0.0}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    started = 0.0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "PYSPARK_PYTHON": sys.executable}) as process:
         while process.poll() is None:
-            for key, mib in _memory(process.pid).items():
+            tree = _tree(process.pid)
+            for key, mib in _memory([one.pid for one in tree]).items():
                 peaks[key] = max(peaks[key], mib)
+            started = max(started, sum(map(_cpu_seconds, tree[1:])))
             loads.append(os.getloadavg()[0])
             time.sleep(_SAMPLE_SECONDS)
     if process.returncode:
         raise SystemExit(f"{command[1]} failed; its own words are above")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    # What the process started and did not wait for, such as Spark's JVM and its workers, is not in the system's count of it.
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime + started
     taken = {"seconds": time.perf_counter() - begun, "cpu_seconds": cpu, "load": statistics.mean(loads), **peaks}
     return {key: round(value, 1) for key, value in taken.items()}
 
 
-def _memory(pid: int) -> dict[str, float]:
-    """Source of the fields: proc(5), /proc/pid/status."""
+def _tree(pid: int) -> list[psutil.Process]:
+    """The process and all that it started."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:  # it has ended
-        return {}
-    kib = {line.split(":")[0]: float(line.split()[1]) for line in lines if line.endswith(" kB")}
-    names = {"VmRSS": "peak_mib", "RssAnon": "anonymous_mib", "RssFile": "mapped_mib"}
-    return {key: kib.get(name, 0.0) / 1024 for name, key in names.items()}
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Its own, and of those of its own that have ended."""
+    try:
+        return sum(process.cpu_times()[:4])
+    except psutil.Error:
+        return 0.0
+
+
+def _memory(pids: Sequence[int]) -> dict[str, float]:
+    """Of all together. Source of the fields: proc(5), /proc/pid/status."""
+    found = {"peak_mib": 0.0, "anonymous_mib": 0.0, "mapped_mib": 0.0}
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        except OSError:  # it has ended
+            continue
+        kib = {line.split(":")[0]: float(line.split()[1]) for line in lines if line.endswith(" kB")}
+        for key, name in zip(found, ("VmRSS", "RssAnon", "RssFile"), strict=True):
+            found[key] += kib.get(name, 0.0) / 1024
+    return found
 
 
 def polars_python() -> Path:
