@@ -3,10 +3,11 @@
     python -m benchmarks.preparation.large [--rows 10000000] [--rounds 1] [--no-polars] [--spark]
 
 From one Parquet file to prepared rows, raw test rows and the fitted state on disk. Ours is prepare.py as a job runs it, with its contract,
-lineage and baselines. polars (streaming) is installed into .cache/polars. `--spark` runs the step on Spark's local mode, too, where pyspark and
-Java are there (docs/scale.md): its workers share this machine, so it shows what sending rows about costs, and not how fast. Output: a table, and benchmarks/results/preparation_large.json.
-Memory is sampled 20 times a second, of a process and of all that it started: `anonymous` is what it has for itself, `mapped` are pages of files, which the system takes
-back when it needs them, and `peak` both together. Exit code 1 where the template takes more CPU time than polars, or 1.5 GiB and more.
+lineage and baselines. polars (streaming) is installed into .cache/polars. `--spark` runs it on Spark's local mode, too, where pyspark
+and Java are there (docs/scale.md): its workers share this machine, so it shows what sending rows costs, and not how fast it is on many.
+Output: a table, and benchmarks/results/preparation_large.json. Memory is sampled 20 times a second, of a process and all it started:
+`anonymous` is what they have for themselves, `mapped` are pages of files, which the system takes back when it needs them, and `peak` both
+together. Exit code 1 where the template takes more CPU time than polars, or 1.5 GiB and more.
 """
 
 from __future__ import annotations
