@@ -23,7 +23,7 @@ BYTES_PER_CELL = 8
 #: Processor seconds for a million cells (rows times columns) of the table, in one thread: 130,000 rows more of 31 columns took 1.7.
 PREPARE_SECONDS = 0.45
 #: With Spark: until YARN, Spark and their packages are there; what the driver does alone, of those processor seconds; and what the rest
-#: becomes by being sent about. The first is assumed, the others are of a profile of one million rows (docs/scale.md).
+#: becomes by being sent about. The second is of a profile of a million rows of Parquet; the others are assumed: nothing of it ran in AWS.
 SPARK_SECONDS, DRIVER_SHARE, SENT_ABOUT = 90.0, 0.45, 1.5
 #: ... for a million cells of the training rows, over all threads: a round of boosting (depth 6), and a tree of a forest (depth 10).
 ROUND_SECONDS, TREE_SECONDS = 0.008, 0.018

@@ -1,12 +1,13 @@
 """Prepares ten million rows with the template's own step, and with polars doing the same, in turn, each in a process of its own.
 
-    python -m benchmarks.preparation.large [--rows 10000000] [--columns 24 6] [--rounds 1] [--no-polars]
+    python -m benchmarks.preparation.large [--rows 10000000] [--columns 24 6] [--rounds 1] [--no-polars] [--spark]
 
 From one Parquet file to prepared rows, raw test rows and the fitted state on disk. Ours is prepare.py as a job runs it, with its contract,
-lineage and baselines. polars (streaming) is installed into .cache/polars. Output: a table, and benchmarks/results/preparation_large.json.
-Memory is sampled 10 times a second, of all processes: `anonymous` is what they have for themselves, `mapped` are pages of files, which
-the system takes back when it needs them, and `peak` both together. Exit code 1 where the template takes more time than polars, or 1.5 GiB
-and more.
+lineage and baselines. polars (streaming) is installed into .cache/polars. `--spark` runs it on Spark's local mode, too, where pyspark
+and Java are there (docs/scale.md): its workers share this machine, so it shows what sending rows costs, and not how fast it is on many.
+Output: a table, and benchmarks/results/preparation_large.json. Memory is sampled 10 times a second, of a process and all it started:
+`anonymous` is what they have for themselves, `mapped` are pages of files, which the system takes back when it needs them, and `peak` both
+together. Exit code 1 where the template takes more time than polars, or 1.5 GiB and more.
 """
 
 from __future__ import annotations
@@ -47,8 +48,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--columns", type=int, nargs=2, default=(24, 6), metavar=("NUMERIC", "CATEGORICAL"), help="default: 24 6")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
     parser.add_argument("--no-polars", action="store_true", help="only the template")
+    parser.add_argument("--spark", action="store_true", help="the template on Spark's local mode, too")
     given = parser.parse_args(arguments)
     rounds: dict[str, list[dict[str, float]]] = {"template": []} if given.no_polars else {"template": [], "polars": []}
+    rounds |= {"spark": []} if given.spark else {}
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as scratch:  # on a disk: what is in memory would be counted as such
         folder = Path(scratch)
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         for number in range(given.rounds):
             for name, samples in rounds.items():
                 with tempfile.TemporaryDirectory(dir=folder) as output:
-                    samples.append(measured(_command(name, folder, Path(output) / "out")))
+                    samples.append(measured(_command(name, folder, Path(output) / "out"), waits=name != "spark"))
                     print(f"round {number + 1} of {given.rounds}: {name} {samples[-1]}", flush=True)
     return report(given.rows, given.columns, rounds)
 
@@ -70,34 +73,56 @@ def _command(name: str, folder: Path, output: Path) -> list[str]:
     if name == "polars":
         return [str(polars_python()), str(HERE / "large_polars.py"), str(folder / "task.json"), str(folder / "rows.parquet"), str(output)]
     options = ["--data", str(folder / "rows.parquet"), "--output", str(output), "--specification", str(folder / "specification.json")]
-    return [sys.executable, str(STEPS / "prepare.py"), *options]
+    return [sys.executable, str(STEPS / ("prepare_on_spark.py" if name == "spark" else "prepare.py")), *options]
 
 
-def measured(command: Sequence[str]) -> dict[str, float]:
-    """What a process took. `load`: processes that wanted a CPU meanwhile, this one included, by the system's average of a minute."""
+def measured(command: Sequence[str], *, waits: bool) -> dict[str, float]:
+    """What a process took. `load`: processes that wanted a CPU meanwhile, this one included, by the system's average of a minute.
+
+    `waits`: for what it starts, so that the system counts that. Nobody waits for Spark's JVM and its workers.
+    """
     before, begun, loads = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), [os.getloadavg()[0]]
     peaks = {"peak_mib": 0.0, "anonymous_mib": 0.0, "mapped_mib": 0.0}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    started = 0.0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "PYSPARK_PYTHON": sys.executable}) as process:
         while process.poll() is None:
-            for key, mib in _memory(process.pid).items():
+            tree = _tree(process.pid)
+            for key, mib in _memory(tree).items():
                 peaks[key] = max(peaks[key], mib)
+            started = max(started, 0.0 if waits else sum(map(_cpu_seconds, tree[1:])))
             loads.append(os.getloadavg()[0])
             time.sleep(_SAMPLE_SECONDS)
     if process.returncode:
         raise SystemExit(f"{command[1]} failed; its own words are above")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime + started
     taken = {"seconds": time.perf_counter() - begun, "cpu_seconds": cpu, "load": statistics.mean(loads), **peaks}
     return {key: round(value, 1) for key, value in taken.items()}
 
 
-def _memory(pid: int) -> dict[str, float]:
-    """Of a process and those that it started. What they share is counted once: source of the fields, proc(5), /proc/pid/smaps_rollup."""
+def _tree(pid: int) -> list[psutil.Process]:
+    """The process and all that it started."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Its own, and of those of its own that have ended."""
+    try:
+        return sum(process.cpu_times()[:4])
+    except psutil.Error:
+        return 0.0
+
+
+def _memory(processes: Sequence[psutil.Process]) -> dict[str, float]:
+    """Of all together. What they share is counted once: source of the fields, proc(5), /proc/pid/smaps_rollup."""
     found = {"peak_mib": 0.0, "anonymous_mib": 0.0, "mapped_mib": 0.0}
     names = {"Pss": "peak_mib", "Pss_Anon": "anonymous_mib", "Pss_File": "mapped_mib"}
-    with contextlib.suppress(psutil.NoSuchProcess, OSError):  # one has ended
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
+    for one in processes:
+        with contextlib.suppress(OSError):  # it has ended
             for line in Path(f"/proc/{one.pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()[1:]:
                 name, size, _ = line.replace(":", " ").split()
                 if name in names:

@@ -73,6 +73,7 @@ RULES = [
     rule("app.py", ours={"infra", "settings_schema"}, third_party=CDK),
     rule("infra/*/*/*.py", third_party={"boto3", "botocore"}),  # Lambda folders: self-contained
     rule("infra/**/*.py", ours={"infra", "settings_schema", "pipelines"}, third_party=CDK),
+    rule("pipelines/*/steps/spark_*.py", third_party=CONTAINER | {"pyspark", "py4j"}),  # only where Spark has started them
     rule("pipelines/*/steps/**/*.py", third_party=CONTAINER),
     rule("pipelines/**/*.py", ours={"pipelines", "settings_schema"}, third_party={"sagemaker", "boto3"}),
     rule("images/*/serving/*.py", ours={"serving"}, third_party={"granian"}),  # in the image, whose lock has it

@@ -104,7 +104,7 @@ class Runner:
                 process.stop(_GRACE_SECONDS if job.stop_requested.is_set() else 0)
 
     def _start(self, job: Job, launch: Launch, role: Role) -> RunningProcess:
-        command, credentials = resolve(launch.command), None if launch.isolated else role.credentials
+        command, credentials = resolve(launch.command, launch.environment.get("PATH")), None if launch.isolated else role.credentials
         try:
             return self.warm.start(
                 command,
@@ -169,13 +169,13 @@ class JobService(abc.ABC):
         self.jobs.end(job, status, **{self.kind.end_field: now()}, **changes)
 
 
-def resolve(command: Sequence[str]) -> list[str]:
-    """The container's `python` is the account's own interpreter, which has the same packages; other programs are looked up on PATH."""
+def resolve(command: Sequence[str], path: str | None = None) -> list[str]:
+    """The container's `python` is the account's own interpreter, which has the same packages; other programs are looked up on `path`."""
     program = command[0]
     if Path(program).name in ("python", "python3"):
         arguments = [argument for argument in command[1:2] if argument != "-u"]  # output is unbuffered anyway
         return [sys.executable, *arguments, *command[2:]]
-    found = shutil.which(program)
+    found = shutil.which(program, path=path)
     if not found:
         raise JobFailedError(f"AlgorithmError: entrypoint {program!r} does not exist on this machine")
     return [found, *command[1:]]
