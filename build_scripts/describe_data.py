@@ -66,12 +66,12 @@ def _draft(source: Path, name: str | None, settings: Settings, scratch: Path) ->
     from build_scripts.drafting import columns, model_file, plain_files, roles, targets, written_numbers, yardstick
 
     plain = plain_files.of(source, scratch / "plain")
-    table = load("table").read(plain.path, scratch / "columns")
+    table = _table(plain.path, scratch / "columns")
     said = list(plain.said)
     ways = columns.rewritten(table)
     if ways:
         plain = plain_files.rewrite(plain, scratch, {column: written_numbers.converter(way) for column, way in ways.items()})
-        table = load("table").read(plain.path, scratch / "rewritten")
+        table = _table(plain.path, scratch / "rewritten")
         said += [f"written anew as numbers: {', '.join(f'{column} ({way.in_words})' for column, way in ways.items())}"]
     found = columns.of(table)
     target, others = targets.chosen(found, name)
@@ -86,6 +86,12 @@ def _draft(source: Path, name: str | None, settings: Settings, scratch: Path) ->
     environments = [environment.name for environment in settings.environments]
     draft = model_file.Draft(source.name, table.rows, said, given, target, others, judged, environments)
     return _Draft(model_file.text(draft), plain.path, plain.is_copy, _report(draft))
+
+
+def _table(path: Path, folder: Path) -> Any:
+    """The steps' own table; of one that is larger than memory, columns in a folder of its own."""
+    folder.mkdir()
+    return load("table").read(path, folder)
 
 
 def _report(draft: Any) -> list[str]:

@@ -96,33 +96,31 @@ class Sample:
 
 def rewritten(table: Any) -> dict[str, Way]:
     """The columns of text whose numbers are not written as programs write them, and how they are."""
-    found = {name: ways(_texts(table, name)) for name in table.columns.column_names if _may_be_numbers(table, name)}
-    has_commas = any(way == {Way.COMMA} for way in found.values())
-    preferred = Way.COMMA if has_commas else Way.POINT
-    chosen = {}
+    may_be = {name: ways(few) for name in table.columns.column_names if (few := _few_texts(table, name))}
+    are_plain = [name for name, possible in may_be.items() if Way.PLAIN in possible and _are_numbers(table, name)]
+    found = {name: ways(_texts(table, name)) for name, possible in may_be.items() if possible and name not in are_plain}
+    has_commas = {Way.COMMA} in found.values()
+    chosen = {name: Way.COMMA for name in are_plain if has_commas and are_thousands(_texts(table, name))}
     for name, possible in found.items():
-        if Way.PLAIN in possible:
-            is_grouped = has_commas and Way.COMMA in possible and are_thousands(_texts(table, name))
-            if is_grouped or _has_gap_signs(table, name):
-                chosen[name] = Way.COMMA if is_grouped else Way.PLAIN
+        if Way.PLAIN in possible:  # beside signs for a missing value
+            chosen[name] = Way.COMMA if has_commas and are_thousands(_texts(table, name)) else Way.PLAIN
         elif possible:
+            preferred = Way.COMMA if has_commas else Way.POINT
             chosen[name] = preferred if preferred in possible else next(iter(possible))
-    return chosen
+    return {name: chosen[name] for name in may_be if name in chosen}
 
 
-def _may_be_numbers(table: Any, name: str) -> bool:
-    """By a few cells: most columns of words are none at a glance."""
-    if not load("column_values").is_text(table.columns.schema.field(name).type):
-        return False
-    return bool(ways(_few(table, name)))
+def _few_texts(table: Any, name: str) -> list[str]:
+    """Most columns of words are no numbers at a glance. None of a column that holds no text."""
+    return _few(table, name) if load("column_values").is_text(table.columns.schema.field(name).type) else []
 
 
-def _has_gap_signs(table: Any, name: str) -> bool:
+def _are_numbers(table: Any, name: str) -> bool:
     try:
         table.numbers(name)
     except load("column_values").UnreadableError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _texts(table: Any, name: str) -> Iterator[str]:
