@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from build_scripts.command_line import ProblemError
 from build_scripts.describe_data import describe, name_of
 from demo.errors import SetupError
 from demo.terminal import quiet_git
-from settings_schema.reading import Settings, read
+from settings_schema.reading import Settings, model_of
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ def draft(checkout: Path, settings: Settings, data: Path, target: str, folder: P
     copy_working_tree(checkout, copy, folder / "copied.git")
     for file in (copy / "models").glob("[!_]*.py"):
         file.unlink()
-    shutil.copyfile(found.draft, copy / "models" / f"{name}.py")
-    read_anew = read(copy)
-    return Drafted(copy, read_anew, read_anew.model().name, found.data, found.report)
+    file = copy / "models" / found.draft.name
+    shutil.copyfile(found.draft, file)
+    model = model_of(file, settings.environments, settings.fleets)
+    return Drafted(copy, replace(settings, models={model.name: model}), model.name, found.data, found.report)
 
 
 def copy_working_tree(checkout: Path, copy: Path, repository: Path) -> None:

@@ -15,12 +15,14 @@ from pyarrow import parquet
 
 from build_scripts import describe_data, upload_data
 from build_scripts.command_line import run
-from build_scripts.drafting import columns as described_columns
+from build_scripts.drafting import sample
 from build_scripts.step_modules import load
 from settings_schema import Model, Problem
 from settings_schema.reading import model_of
 from tests.example_models import ENVIRONMENTS
 from tests.unit.script_account import set_values
+
+pytestmark = pytest.mark.thorough  # small models are fitted, and ruff is started
 
 ROWS = 120
 
@@ -240,7 +242,7 @@ def test_the_draft_is_as_the_project_writes_python(tmp_path: Path) -> None:
 def test_of_a_large_file_a_fixed_sample_is_looked_at_and_all_rows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory holds neither: the table is columns on disk, and one value far out in the middle is inside of the range."""
     monkeypatch.setattr(load("table"), "MOST_BYTES_IN_MEMORY", 100)
-    monkeypatch.setattr(described_columns, "MOST_SAMPLED_ROWS", 100)
+    monkeypatch.setattr(sample, "MOST_ROWS", 100)
     rows = table(kind=cycled("ring", "chain"))
     rows["size"][61], rows["kind"][61], rows["kind"][62] = 500, "brooch", "brooch"
     data = drafted(text(rows), "--target", "price").data
@@ -270,6 +272,7 @@ def test_a_truth_value_is_the_same_to_training_and_to_a_request() -> None:
         (text({"size": table()["size"][:4], "price": table()["price"][:4]}), ("--target", "price"), "the table has 4 rows"),
         (text(table(day=["2024-01-02"] * ROWS)), ("--target", "day"), "--target is 'day', which holds dates; allowed: numbers, or classes"),
         ('{"size": 1, "price": 2}\n', (), "but JSON"),
+        ("size,price\n", (), "no row"),
         (text({"a": [1] * ROWS, "b": [2] * ROWS}), (), "no column looks like something to predict; name it with --target"),
         (text(table(note=['"open'] + ["x"] * (ROWS - 1)), ";"), (), "opens a double quote that nothing closes"),
     ],
