@@ -19,16 +19,16 @@ from pathlib import Path
 from build_scripts.command_line import add_model_option, parser, read_settings, run
 from build_scripts.project_environment import ProjectEnvironment
 from build_scripts.publish import code_address, code_files
-from settings_schema import Model
+from settings_schema import Model, Prices
 
 DEFINITIONS = Path("out/definitions")
 
 
-def define(place: ProjectEnvironment, model: Model, code_uri: str) -> str:
-    """The definition's JSON. The first one imports the SageMaker SDK, which takes seconds."""
+def define(place: ProjectEnvironment, model: Model, code_uri: str, prices: Prices) -> str:
+    """The definition's JSON, in which `prices` are for the report. The first one imports the SageMaker SDK, which takes seconds."""
     with quiet():
         kind = importlib.import_module(f"pipelines.{model.pipeline}.pipeline")
-        return str(kind.get_pipeline(place.project, model, place, code_uri=code_uri).definition())
+        return str(kind.get_pipeline(place.project, model, place, code_uri=code_uri, prices=prices).definition())
 
 
 @contextlib.contextmanager
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     place = ProjectEnvironment(settings.project)
     given.output.mkdir(parents=True, exist_ok=True)
     for model in [settings.model(given.model)] if given.model else settings.models.values():
-        definition = define(place, model, code_address(place.artifact_bucket, code_files(model)))
+        definition = define(place, model, code_address(place.artifact_bucket, code_files(model)), settings.prices)
         file_of(given.output, model).write_text(definition, encoding="utf-8")
         print(f"definition of {model.names(settings.project).training_pipeline}: {file_of(given.output, model)}")
     return 0

@@ -205,7 +205,7 @@ class Training:
         self._prices, self._looks = prices, looks
         self._files = code_files(model)
         self._code_uri = code_address(place.artifact_bucket, self._files)
-        self._definition = read_definition(definition, self._code_uri) if definition else define(place, model, self._code_uri)
+        self._definition = read_definition(definition, self._code_uri) if definition else define(place, model, self._code_uri, prices)
         self._sagemaker, self._s3 = place.client("sagemaker"), place.client("s3")
 
     def run(self, given: argparse.Namespace) -> str | None:

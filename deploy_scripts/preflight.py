@@ -1,6 +1,7 @@
 """Says whether a deployment would succeed in the accounts that settings.py names, before it is tried. Reads only.
 
     make preflight                                       # synthesizes first
+    python -m deploy_scripts.preflight --parameter TrainingInstanceCount=3    # of a run that is started with it
     python -m deploy_scripts.preflight --json            # for programs
     python -m deploy_scripts.preflight --policy          # the permissions that it needs, as an IAM policy
 
@@ -14,6 +15,7 @@ Exit code 1 with a ✗, 2 for bad input, 0 otherwise. Next: `npx cdk deploy --al
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,10 +51,16 @@ WORDS = Words(
     network="infra/ makes the network",
     image="another XGBOOST_VERSION in pipelines/tabular/pipeline.py",
     image_source="the SageMaker SDK",
-    instance_type={Use.ENDPOINT: "models/ (instance_type)", **dict.fromkeys((Use.TRAINING, Use.PROCESSING, Use.TRANSFORM), _PARAMETER)},
+    instance_type={
+        Use.ENDPOINT: "models/ (instance_type)",
+        **dict.fromkeys((Use.TRAINING, Use.SPOT_TRAINING, Use.PROCESSING, Use.TRANSFORM), _PARAMETER),
+    },
     smaller={
         Use.ENDPOINT: "less in models/: instance_type, Autoscaling.max_capacity, initial_instance_count",
-        Use.TRAINING: "less: Tuning.parallel_trials in models/, TrainingInstanceType of the pipeline",
+        **dict.fromkeys(
+            (Use.TRAINING, Use.SPOT_TRAINING),
+            "less: Tuning.parallel_trials in models/, TrainingInstanceType or TrainingInstanceCount of the pipeline",
+        ),
         Use.PROCESSING: "another ProcessingInstanceType of the pipeline, or Monitoring.instance_type in models/",
         Use.TRANSFORM: "less: Batch.instance_count in models/, TransformInstanceType of the pipeline",
     },
@@ -78,9 +86,12 @@ WORDS = Words(
 def main(arguments: Sequence[str]) -> int:
     options = parser(__doc__)
     command.add_options(options)
+    options.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a pipeline parameter of the runs; repeatable"
+    )
     given = options.parse_args(arguments)
     try:
-        code = command.run(given, lambda: app_of(read_settings()))
+        code = command.run(given, lambda: app_of(read_settings(), given.parameter))
     except PreflightError as error:
         raise ProblemError(str(error)) from error
     if not (given.json or given.policy):
@@ -91,8 +102,8 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-def app_of(settings: Settings) -> App:
-    """What only this project knows of what it deploys."""
+def app_of(settings: Settings, parameters: Sequence[str] = ()) -> App:
+    """What only this project knows of what it deploys. `parameters`: NAME=VALUE, with which its pipelines would be started."""
     project, prices = ProjectEnvironment(settings.project), settings.prices
     models = [model.names(settings.project) for model in settings.models.values()]
     return App(
@@ -101,7 +112,7 @@ def app_of(settings: Settings) -> App:
         account=settings.project.account,
         region=settings.project.region,
         terminal_region=project.terminal_region,
-        define=lambda: definitions(settings, settings.project.region or project.region),
+        define=lambda: started_with(parameters, definitions(settings, settings.project.region or project.region)),
         jobs=batch_needs(settings),
         pipelines=[name for model in models for name in (model.training_pipeline, model.batch_pipeline)],
         usd_per_hour=prices.usd_per_hour,
@@ -143,6 +154,24 @@ def batch_needs(settings: Settings) -> dict[str, list[Need]]:
     }
 
 
+def started_with(parameters: Sequence[str], defined: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The definitions with these defaults. Raises ProblemError for a name that none has, and for a count that is none."""
+    values = dict(text.partition("=")[::2] for text in parameters)
+    known = {item["Name"]: item["Type"] for definition in defined for item in definition.get("Parameters", [])}
+    for name, value in values.items():
+        if name not in known:
+            raise ProblemError(f"parameter {name!r} is unknown; allowed: {', '.join(sorted(known))} (pipelines/)")
+        if not value or (known[name] == "Integer" and not re.fullmatch(r"[1-9]\d*", value)):
+            raise ProblemError(
+                f"parameter {name} is {value!r}; allowed: {'whole numbers from 1' if known[name] == 'Integer' else 'a value'}"
+            )
+
+    def valued(item: dict[str, Any]) -> dict[str, Any]:
+        return {**item, "DefaultValue": values.get(item["Name"], item.get("DefaultValue"))}
+
+    return [{**definition, "Parameters": [valued(item) for item in definition.get("Parameters", [])]} for definition in defined]
+
+
 def definitions(settings: Settings, region: str) -> list[dict[str, Any]]:
     """Of every model's pipelines, with places that stand for the deployed ones. Takes seconds: the SDK is large."""
     from build_scripts import define_pipeline, score_file
@@ -150,7 +179,7 @@ def definitions(settings: Settings, region: str) -> list[dict[str, Any]]:
     stand_ins = {"ARTIFACT_BUCKET": "artifacts", "DATA_BUCKET": "data", "KMS_KEY_ARN": f"arn:aws:kms:{region}:111122223333:key/preflight"}
     network = {"VPC_SUBNET_IDS": "subnet-1", "VPC_SECURITY_GROUP_IDS": "sg-1"} if settings.project.in_vpc else {}
     place = ProjectEnvironment(settings.project, {"AWS_REGION": region, **stand_ins, **network})
-    made = [define_pipeline.define(place, model, "s3://artifacts/code/0") for model in settings.models.values()]
+    made = [define_pipeline.define(place, model, "s3://artifacts/code/0", settings.prices) for model in settings.models.values()]
     made += [score_file.define(place, model.names(settings.project)) for model in settings.models.values()]
     return [json.loads(definition) for definition in made]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
@@ -13,12 +14,17 @@ from settings_schema.value import Value
 
 
 class Numeric(Value):
-    """A numeric column. `minimum` and `maximum` are what is physically possible: a value outside is a data error, also in a request."""
+    """A numeric column. `minimum` and `maximum` are what is physically possible: a value outside is a data error, also in a request.
+
+    `monotone`: what is known of its effect, whatever the data say: a higher value, all else equal, never makes the prediction (for two
+    classes the probability of the positive one) lower where it is "increasing", never higher where it is "decreasing".
+    """
 
     name: str
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    monotone: Literal["increasing", "decreasing"] | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Numeric:
@@ -32,12 +38,18 @@ class Categorical(Value):
 
     `unlisted`: what becomes of another one where they are listed. "refuse": it is an error of the data, and 400 to a request; "other":
     both count it as `<other>`, with the categories that are too rare for a column of their own.
+    `encoding`: "one_hot" makes a column for each of the most frequent categories; "target" one column (of several classes one for each)
+    with what the rows of a category were answered, each row without its own answer. None: "target" where there are more categories than
+    `Preparation.max_categories`, else "one_hot".
     They are read as cells are: "True" is true, "4.0" is 4 (docs/decisions/0062-a-value-means-the-same-everywhere.md).
     """
+
+    not_here: ClassVar[Mapping[str, str]] = {"monotone": "nothing: categories have no order; a column that has one is a Numeric"}
 
     name: str
     values: tuple[str, ...] | None = None
     unlisted: Literal["refuse", "other"] = "refuse"
+    encoding: Literal["one_hot", "target"] | None = None
 
     @model_validator(mode="after")
     def _different(self) -> Categorical:
@@ -72,6 +84,7 @@ class DataSet(Value):
     A binary version decides for the positive class from a probability on that is fitted on the validation rows, for
     `decision_metric`. None: for `metric` if that judges decisions, otherwise for balanced accuracy, which one answer for everyone
     does not satisfy, however rare the other class is. `f1` cares for the positive class, `macro_f1` for both.
+        self._learned_as_it_can_be()
     `ignore`: columns that the table has and nothing is learned of, such as notes, a second identifier, or what is known too late.
     `extra_in_requests`: what becomes of a name in a request's row that is no feature. "refuse": 400, since it may be one misspelt;
     "ignore": nothing, as with further columns of a file that is scored. The names of `ignore` and the identifier are never refused.
@@ -88,6 +101,7 @@ class DataSet(Value):
     metric: str
     threshold: float
     decision_metric: str | None = None  # binary only
+    objective: Literal["mean", "log_mean", "count"] = "mean"  # regression only
     extra_in_requests: Literal["refuse", "ignore"] = "refuse"
 
     @field_validator("positive_class")
@@ -98,6 +112,7 @@ class DataSet(Value):
     @model_validator(mode="after")
     def _fits_together(self) -> DataSet:
         self._judged_as_it_can_be()
+        self._learned_as_it_can_be()
         names = [*self.features, self.target, *([self.identifier] if self.identifier else []), *self.ignore]
         repeated = sorted({name for name in names if names.count(name) > 1})
         require(not repeated, "DataSet columns", repeated, "each column in one role only")
@@ -122,6 +137,21 @@ class DataSet(Value):
             f"None, or one of {', '.join(decided)}" if is_binary else f"None for {self.problem}: only two classes are told by a threshold"
         )
         self.require(self.decision_metric is None or self.decision_metric in decided, "decision_metric", self.decision_metric, allowed)
+
+    def _learned_as_it_can_be(self) -> None:
+        """XGBoost holds trees to a monotone effect by the gradients of their loss, and fits leaves of quantiles anew without it."""
+        is_mean, quantile = self.objective == "mean", METRICS[self.problem][self.metric].quantile
+        self.require(is_mean or self.problem is Problem.REGRESSION, "objective", self.objective, f"'mean' for {self.problem}")
+        self.require(
+            is_mean or quantile is None, "objective", self.objective, f"'mean' with {self.metric}, which says itself what is predicted"
+        )
+        allowed = None
+        if self.problem is Problem.MULTICLASS:
+            allowed = "None for several classes: which of them would a higher value favour?"
+        elif quantile is not None:
+            allowed = f"None with {self.metric}: trees of quantiles cannot be held to it"
+        for column in self.numeric:
+            require(allowed is None or column.monotone is None, f"Numeric({column.name!r}).monotone", column.monotone, str(allowed))
 
     @property
     def features(self) -> tuple[str, ...]:

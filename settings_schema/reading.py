@@ -90,6 +90,8 @@ def read(root: Path = ROOT) -> Settings:
     _require_home(project, environments)
     fleets = _fleets(values, environments)
     models = [model_of(file, environments, fleets) for file in sorted((root / "models").glob("[!_]*.py"))]
+    for model in models:
+        _require_image_there(model, project, environments)
     for fleet in fleets.values():
         if isinstance(fleet, Fleet):
             require_room(models, fleet)
@@ -192,6 +194,20 @@ def model_of(file: Path, environments: Sequence[Environment], fleets: Fleets) ->
     allowed = f"{ServingImage.LEAN} as well, because it is in {known[-1]!r}, and what serves there is tested in {known[0]!r} first"
     require(not untested, f"{where}: serving[{known[0]!r}].image", ServingImage.MANAGED.value, allowed)
     return model.but(name=name)
+
+
+def _require_image_there(model: Model, project: Project, environments: Sequence[Environment]) -> None:
+    """CreateEndpointConfig refuses a serverless container's image that "does not reside in an Amazon ECR repository within the same AWS
+    account creating the endpoint", where it is none of AWS's own (aws/amazon-sagemaker-feedback#181).
+    """
+    for environment in environments:
+        elsewhere = environment.account not in (None, project.account)
+        cannot = elsewhere and model.is_lean(environment.name) and isinstance(model.serving[environment.name], Serverless)
+        where = f"models/{model.name.replace('-', '_')}.py: serving[{environment.name!r}].image"
+        allowed = (
+            f"{ServingImage.MANAGED}, because a serverless endpoint takes an image of its own account only, and the project's is another"
+        )
+        require(not cannot, where, ServingImage.LEAN.value, allowed)
 
 
 def _require_fleet(where: str, model: Model, environment: str, fleets: Fleets) -> None:

@@ -16,7 +16,9 @@ def scores(graph: Graph, matrix: str, model: Any) -> str:
     if model.problem == "multiclass":
         return _softmax(graph, summed)
     only = graph.add("Squeeze", summed, graph.indices(1))
-    return only if model.problem == "regression" else _sigmoid(graph, only)
+    if model.problem == "regression":
+        return graph.add("Exp", only) if model.is_exponential else only
+    return _sigmoid(graph, only)
 
 
 def _sigmoid(graph: Graph, values: str) -> str:

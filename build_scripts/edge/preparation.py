@@ -6,7 +6,7 @@ that the model takes, float32. Numbers are calculated in float64 and rounded onc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,13 @@ from build_scripts.step_modules import load
 
 def prepared(graph: Graph, state: Mapping[str, Any]) -> str:
     """`state`: preparation.json. The inputs have the names of its columns. Returns rows x prepared columns."""
-    blocks = [*_numeric(graph, state["numeric"]), *(_categorical(graph, column) for column in state["categorical"])]
+    valued = [column for column in state["categorical"] if column.get("encoding") == "target"]
+    one_hot = [column for column in state["categorical"] if column.get("encoding") != "target"]
+    blocks = [
+        *_numeric(graph, state["numeric"]),
+        *(block for column in valued for block in _of_target(graph, column)),
+        *(_categorical(graph, column) for column in one_hot),
+    ]
     matrix = graph.joined(blocks)
     if state["selected"] is None:
         return matrix
@@ -47,6 +53,25 @@ def _numeric(graph: Graph, columns: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _row(graph: Graph, values: Sequence[float]) -> str:
     return graph.constant(np.array([values], dtype=np.float64))
+
+
+def _of_target(graph: Graph, column: Mapping[str, Any]) -> Iterator[str]:
+    """A column of float32 for what each category was answered, by the very numbers that training and serving look up."""
+    missing = sorted(load("cells").MISSING)
+    categories = [*column["categories"], "", "\0"]  # the last one is unknown
+    distinct = [*column["categories"], None, "\0"]
+    values = load("target_values").TargetValues(column).of((distinct, np.arange(len(distinct))))
+    for index in range(values.shape[1]):
+        known = dict(zip(categories, values[:, index].tolist(), strict=True))
+        looked_up = dict.fromkeys(missing, known[""]) | known
+        unknown = looked_up.pop("\0")
+        yield graph.add(
+            "LabelEncoder",
+            graph.as_column(column["name"]),
+            keys_strings=list(looked_up),
+            values_floats=list(looked_up.values()),
+            default_float=unknown,
+        )
 
 
 def _categorical(graph: Graph, column: Mapping[str, Any]) -> str:

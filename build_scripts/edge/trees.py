@@ -21,7 +21,9 @@ from build_scripts.edge.graph import DOUBLE, FLOAT, Graph
 Floats32 = NDArray[np.float32]
 Tree = Mapping[str, Any]
 
-REGRESSION, BINARY, MULTICLASS = "reg:squarederror", "binary:logistic", "multi:softprob"
+BINARY, MULTICLASS = "binary:logistic", "multi:softprob"
+#: The sum itself, and its exponential.
+SUMS, EXPONENTIALS = ("reg:squarederror", "reg:quantileerror"), ("count:poisson", "reg:gamma")
 #: -x is cut here, before its exponential is infinite: `Sigmoid` of XGBoost's common/math.h.
 LARGEST_EXPONENT = 88.7
 
@@ -35,7 +37,9 @@ def scores(graph: Graph, matrix: str, booster: Any) -> str:
     if objective == MULTICLASS:
         return graph.cast(_softmax(graph, margins), DOUBLE)
     only = graph.add("Squeeze", margins, graph.indices(1))
-    return graph.cast(only if objective == REGRESSION else _sigmoid(graph, only), DOUBLE)
+    if objective in EXPONENTIALS:
+        return graph.cast(_exponential(graph, only), DOUBLE)
+    return graph.cast(only if objective in SUMS else _sigmoid(graph, only), DOUBLE)
 
 
 def _require_known(learner: Mapping[str, Any], objective: str) -> None:
@@ -44,8 +48,8 @@ def _require_known(learner: Mapping[str, Any], objective: str) -> None:
     problem = None
     if model["name"] != "gbtree":
         problem = f"its booster is {model['name']}; allowed: gbtree"
-    elif objective not in (REGRESSION, BINARY, MULTICLASS):
-        problem = f"its objective is {objective}; allowed: {REGRESSION}, {BINARY}, {MULTICLASS}"
+    elif objective not in (known := (*SUMS, *EXPONENTIALS, BINARY, MULTICLASS)):
+        problem = f"its objective is {objective}; allowed: {', '.join(known)}"
     elif any(any(tree["split_type"]) or int(tree["tree_param"]["size_leaf_vector"]) > 1 for tree in trees):
         problem = "its trees split by sets of categories, or have several values in a leaf"
     if problem:
@@ -61,11 +65,13 @@ def _by_class(model: Mapping[str, Any]) -> list[list[Tree]]:
 
 
 def _base(learner: Mapping[str, Any], objective: str) -> Floats32:
-    """Where each class's sum begins. That of a logistic objective is kept as a probability; since XGBoost 3.1 there is one a class."""
+    """Where each class's sum begins. It is kept as an answer: a probability, an expected count; since XGBoost 3.1 there is one a class."""
     parameters = learner["learner_model_param"]
     kept = np.atleast_1d(np.array(json.loads(parameters["base_score"]), dtype=np.float32))
     if objective == BINARY:
         kept = -np.log((np.float32(1) / kept - np.float32(1)).astype(np.float64)).astype(np.float32)
+    if objective in EXPONENTIALS:
+        kept = np.log(kept.astype(np.float64)).astype(np.float32)
     return np.broadcast_to(kept, (max(1, int(parameters["num_class"])),))
 
 

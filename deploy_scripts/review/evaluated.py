@@ -1,11 +1,11 @@
-"""What the evaluation says of a version, as sections: beside production, the gate, what changed, for whom. Pure. Used by view.py."""
+"""What the evaluation says of a version, as sections: beside production, gate, changes, for whom, what it took. Pure. Used by view.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from deploy_scripts.review.sections import BAD, GOOD, WARN, Row, Section, figure, gain, measured, tone
+from deploy_scripts.review.sections import BAD, GOOD, NONE, WARN, Row, Section, figure, gain, measured, tone
 
 
 def beside(facts: Mapping[str, Any]) -> Section:
@@ -80,3 +80,29 @@ def bias(facts: Mapping[str, Any]) -> Section | None:
         return None
     rows = [Row((name, figure(bias.get(name)), meaning)) for name, meaning in _BIAS.items()]
     return Section(f"Bias: {facet.get('column')} = {facet.get('disadvantaged')} against everyone else", (), ("", "value", "meaning"), rows)
+
+
+def making(facts: Mapping[str, Any]) -> Section | None:
+    """What the run that made it took, cost and saved. Evidence of before has none."""
+    made = facts.get("making")
+    if not made:
+        return None
+    if made["problem"]:
+        return Section("What it took to make", [made["problem"]])
+    cost = (
+        f"{made['usd']:.2f} USD at the prices noted {made['prices_noted']}"
+        if made["usd"] is not None
+        else f"what they cost is not known: no price of {', '.join(made['unpriced'])} in PRICES of settings.py"
+    )
+    line = f"{made['seconds'] / 60:.0f} min until its evaluation ended, {made['instance_hours']:.2f} instance-hours: {cost}"
+    rows = [Row(_step(step), "" if step["saved"] is None else GOOD) for step in made["steps"]]
+    return Section("What it took to make", [line], ("step", "instances", "ran", "billed", "spare capacity"), rows)
+
+
+def _step(step: Mapping[str, Any]) -> tuple[str, ...]:
+    """Seconds are those of each of a job's instances."""
+    if step["cached"]:
+        return step["name"], "from the cache", NONE, "0 s", ""
+    jobs = "" if step["jobs"] == 1 else f"{step['jobs']} jobs, each "
+    saved = "" if step["saved"] is None else f"saved {step['saved']:.0%}"
+    return step["name"], f"{jobs}{step['instances']}", f"{step['ran_seconds']:,.0f} s", f"{step['billed_seconds']:,.0f} s", saved

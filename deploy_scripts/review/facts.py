@@ -81,6 +81,7 @@ def gather(question: Question, staging: Mapping[str, Any] | None) -> dict[str, A
         "bias": candidate.review.get("bias"),
         "facet": candidate.review.get("facet"),
         "why": candidate.review.get("why"),
+        "making": candidate.review.get("making"),
         "watch": _watch(question),
         "shadow": _shadow(question),
         "experiment": _experiment(question, candidate, number),

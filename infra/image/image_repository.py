@@ -2,8 +2,10 @@
 region only (ContainerDefinition of its service model).
 
 Scanned when it is pushed; a tag means one image for ever; encrypted with the place's key. Environments in other accounts pull from here:
-the roles that a model runs as, and SageMaker in their names. Sources: "CreateModel API: Execution Role Permissions" of the SageMaker guide,
-"Private repository policy examples" of the ECR user guide.
+the roles that a model runs as, and SageMaker itself for those accounts, without which CreateModel refuses another account's image: "does
+not grant ecr:GetDownloadUrlForLayer, ... permission to sagemaker.amazonaws.com service principal" (aws/deep-learning-containers#5657).
+Sources: "CreateModel API: Execution Role Permissions" and "Troubleshoot Amazon ECR Permissions for Inference Pipelines" of the SageMaker
+guide, "Private repository policy examples" of the ECR user guide.
 """
 
 from __future__ import annotations
@@ -40,10 +42,22 @@ class ImageRepository(ecr.Repository):
             empty_on_delete=not kept,
         )
         roles = _pulling_roles(context, region)
-        for place in context.places.other_accounts(context.settings.lean_environments(), region):
+        others = context.places.other_accounts(context.settings.lean_environments(), region)
+        for place in others:
             self.add_to_resource_policy(
                 iam.PolicyStatement(actions=list(PULL), principals=[place.principals(*roles[place.account])])  # of this repository
             )
+        if others:
+            self._let_in_sagemaker([place.account for place in others])
+
+    def _let_in_sagemaker(self, accounts: list[str]) -> None:
+        """If it says for whom it asks, for these accounts only. No page says whether it does when it looks at an image, and the image holds
+        what everybody can get: packages of the lock, and no model.
+        """
+        theirs = {"StringEqualsIfExists": {"aws:SourceAccount": accounts}}
+        self.add_to_resource_policy(
+            iam.PolicyStatement(actions=list(PULL), principals=[iam.ServicePrincipal("sagemaker.amazonaws.com")], conditions=theirs)
+        )
 
 
 def _pulling_roles(context: Context, region: str) -> dict[str, list[str]]:

@@ -43,6 +43,7 @@ class PipelineRole(SageMakerRole):
             self._keep_checkpoints(foundation)
         self.allow("DataVersion", ["lambda:InvokeFunction"], [self._home.function(self._names.data_version_function)])
         self._run_jobs()
+        self._see_what_it_took()
         self._register_versions()
         self._read_champion()
         # No stack of ours can own them: they belong to the whole account.
@@ -98,6 +99,13 @@ class PipelineRole(SageMakerRole):
         follow += ["sagemaker:ListTrainingJobsForHyperParameterTuningJob", "sagemaker:ListTags"]
         self.allow("FollowJobs", follow, resources, not_another_s(self._names))
         self.allow("StopJobs", [f"sagemaker:Stop{kind}" for kind in kinds[:3]], resources, is_ours(self._names))
+
+    def _see_what_it_took(self) -> None:
+        """Evaluation tells what the run took and cost: its steps, and the trials, whose names begin with their tuning job's."""
+        runs = self._home.sagemaker("pipeline", f"{self._names.training_pipeline}/execution/*")
+        self.allow("WhatStepsRan", ["sagemaker:ListPipelineExecutionSteps"], [runs])
+        trials = [self._home.sagemaker("training-job", name) for name in ("*-Tune*", "*-tune*")]
+        self.allow("WhatTrialsTook", ["sagemaker:DescribeTrainingJob"], trials, not_another_s(self._names))
 
     def _register_versions(self) -> None:
         registry = self._home.registry(self._names.model_package_group)

@@ -15,7 +15,8 @@ from sagemaker.core.network import NetworkConfig
 from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.processing import Processor
 from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output, Tag
-from sagemaker.core.workflow.functions import PropertyFile
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join, PropertyFile
 from sagemaker.core.workflow.parameters import Parameter
 from sagemaker.mlops.workflow import CacheConfig, ProcessingStep, TuningStep
 from sagemaker.train import ModelTrainer
@@ -222,10 +223,13 @@ def _stopping_condition(training: Training) -> StoppingCondition:
 def _checkpoints(target: Target, algorithm: Algorithm) -> CheckpointConfig:
     """Where SageMaker keeps what a trial wrote to /opt/ml/checkpoints, and from where it gets it back after an interruption.
 
-    One place for all trials of an algorithm, as the definition of a tuning job has only one: each keeps to a folder of its own name
-    (steps/train.py). The bucket encrypts what it is given with its key; CheckpointConfig names none.
+    One place for the trials of a search, as the definition of a tuning job has only one: each keeps to a folder of its own name
+    (steps/checkpoints.py). Another one for each execution, because a trial gets everything that is there when it starts. The cache does
+    not compare it ("Default cache key attributes by pipeline step type" of the SageMaker guide). The bucket encrypts what it is given
+    with its key; CheckpointConfig names none.
     """
-    return CheckpointConfig(s3_uri=f"s3://{target.bucket}/{target.names.checkpoints}{hyphened(algorithm)}")
+    place = f"s3://{target.bucket}/{target.names.checkpoints}{hyphened(algorithm)}"
+    return CheckpointConfig(s3_uri=Join(on="/", values=[place, ExecutionVariables.PIPELINE_EXECUTION_ID]))
 
 
 def _range(name: str, values: Range) -> ContinuousParameter | IntegerParameter:

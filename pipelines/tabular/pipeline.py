@@ -6,6 +6,7 @@ same commit gives the same bytes; `build_scripts/run_pipeline.py` upserts and st
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipelines.offline_session import no_metadata_service  # isort: skip - befor
 
 from sagemaker.core.lambda_helper import Lambda
 from sagemaker.core.workflow.conditions import ConditionEquals
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join, JsonGet, PropertyFile
 from sagemaker.core.workflow.parameters import Parameter, ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.core.workflow.pipeline_definition_config import PipelineDefinitionConfig
@@ -23,7 +25,7 @@ from pipelines.place import Place
 from pipelines.tabular.jobs import PROCESSING, hyphened, models_prefix, output_of, script_step, tuning_step
 from pipelines.tabular.registration import register_step
 from pipelines.tabular.target import Target
-from settings_schema import Algorithm, DataSet, Model, Project
+from settings_schema import Algorithm, DataSet, Model, Prices, Project
 
 #: Metadata of a version that `metadata` of evaluation.json has under the same name with underscores.
 MEASURED_FACTS = (
@@ -45,10 +47,11 @@ EVALUATION = PropertyFile(name="Evaluation", output_name="evaluation", path="eva
 
 
 @no_metadata_service()
-def get_pipeline(project: Project, model: Model, place: Place, *, code_uri: str) -> Pipeline:
+def get_pipeline(project: Project, model: Model, place: Place, *, code_uri: str, prices: Prices | None = None) -> Pipeline:
     """A model's pipeline in one account; `.definition()` is its JSON, the same bytes for the same arguments.
 
     code_uri: where `steps/` and `sourcedir.tar.gz` are published, ending in the hash of their content.
+    prices: by which the report says what the run cost; None says hours only.
     Needs no network and no credentials, unless the place has to look itself up.
     """
     target = Target.of(project, model, place, code_uri)
@@ -57,7 +60,7 @@ def get_pipeline(project: Project, model: Model, place: Place, *, code_uri: str)
     prepare = _prepare(target, parameters, data_version)
     searches = [_search(target, algorithm, model, parameters, prepare) for algorithm in model.algorithms]
     choose = _choose(target, parameters, prepare, model.algorithms, searches)
-    evaluate = _evaluate(target, parameters, data_version, prepare, choose)
+    evaluate = _evaluate(target, parameters, data_version, prepare, choose, prices)
     register = register_step(
         target,
         model=model,
@@ -168,7 +171,12 @@ def _choose(
 
 
 def _evaluate(
-    target: Target, parameters: dict[str, Parameter], data_version: LambdaStep, prepare: ProcessingStep, choose: ProcessingStep
+    target: Target,
+    parameters: dict[str, Parameter],
+    data_version: LambdaStep,
+    prepare: ProcessingStep,
+    choose: ProcessingStep,
+    prices: Prices | None,
 ) -> ProcessingStep:
     """Not cached: the version now in production is outside of its arguments, and it must be compared with today's."""
     return script_step(
@@ -188,6 +196,8 @@ def _evaluate(
             *("--git-commit", data_version.properties.Outputs["commit"]),
             *("--trigger", data_version.properties.Outputs["trigger"]),
             *("--feedback", f"s3://{target.data_bucket}/{target.names.feedback}"),
+            *("--execution", ExecutionVariables.PIPELINE_EXECUTION_ARN),
+            *_price_list(prices),
             *("--output", f"{PROCESSING}/output/evaluation"),
         ],
         inputs={
@@ -202,6 +212,14 @@ def _evaluate(
         property_files=[EVALUATION],
         cached=False,
     )
+
+
+def _price_list(prices: Prices | None) -> list[str]:
+    """In arguments of at most 256 characters (ContainerArgument of SageMaker's service model)."""
+    if prices is None:
+        return []
+    usd = " ".join(f"{kind}={price:g}" for kind, price in sorted(prices.usd_per_hour.items()))
+    return ["--prices-noted", prices.as_of, "--prices", *textwrap.wrap(usd, 256, break_on_hyphens=False)]
 
 
 def _measured(evaluate: ProcessingStep, path: str) -> JsonGet:

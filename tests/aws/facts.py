@@ -20,10 +20,11 @@ LAST_RUN: str | None = None
 
 FACTS = (
     Fact(
-        "A role of another account pulls an image by the repository's policy with aws:PrincipalArn, and its key needs no permission",
-        "ECR user guide, Private repository policy examples, and Encryption at rest, by which ECR uses the key by a grant",
-        "a model with image=ServingImage.LEAN in an environment with an account of its own; CreateModel's refusal asks for a grant to "
-        "`sagemaker.amazonaws.com` (aws/deep-learning-containers#5657)",
+        "Another account's model pulls an image by the repository's policy, which lets in its roles by aws:PrincipalArn and "
+        "sagemaker.amazonaws.com for it; the key needs no permission",
+        "ECR user guide, Private repository policy examples, and Encryption at rest, by which ECR uses the key by a grant; CreateModel's "
+        "refusal in aws/deep-learning-containers#5657",
+        "a model with image=ServingImage.LEAN in an environment of another account; CloudTrail says whether aws:SourceAccount comes",
     ),
     Fact(
         "CodeBuild's Docker builds an image with Docker's own manifest, which CreateModel takes",
@@ -77,7 +78,7 @@ FACTS = (
     ),
     Fact(
         "All trials of a search write to the one S3Uri of its CheckpointConfig as it is, and get all of it back after an interruption",
-        "HyperParameterTrainingJobDefinition of SageMaker's service model; no page tells trials apart",
+        "HyperParameterTrainingJobDefinition of SageMaker's service model; no page tells trials apart. Each execution has another S3Uri",
         "a run of a model with Training(use_spot=True), which an interruption meets (tests/aws/test_spot.py)",
     ),
     Fact(

@@ -12,7 +12,7 @@ from build_scripts.command_line import ProblemError
 from build_scripts.edge import onnx_file, trees
 from build_scripts.edge.graph import Graph
 from build_scripts.step_modules import load
-from tests.edge.versions import CLASSES, ROWS, TOWNS, columns, fitted
+from tests.edge.versions import CLASSES, OBJECTIVES, ROWS, TOWNS, columns, fitted
 
 
 def asked(exported: bytes, numbers: dict[str, Any], texts: dict[str, list[str]]) -> dict[str, Any]:
@@ -53,6 +53,25 @@ def test_scores_labels_and_probabilities_are_the_versions(problem: str, algorith
     assert answer["predicted_label"].tolist() == [CLASSES[problem][index] for index in decided]  # type: ignore[index]
     probabilities = expected if several else np.column_stack([1 - expected, expected])
     np.testing.assert_allclose(answer["probabilities"], probabilities, rtol=1e-6)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("algorithm", ["gradient_boosting", "random_forest", "linear"])
+def test_what_else_a_regression_predicts_is_the_versions(algorithm: str, objective: str) -> None:
+    served, (numbers, texts) = fitted("regression", algorithm, objective), rows()
+    expected = own(served, numbers, texts)
+    assert len(np.unique(expected)) > 100
+    np.testing.assert_allclose(asked(onnx_file.made(served, {}), numbers, texts)["score_"], expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("problem", CLASSES)
+@pytest.mark.parametrize("algorithm", ["gradient_boosting", "linear"])
+def test_categories_that_are_what_they_were_answered_are_looked_up(algorithm: str, problem: str) -> None:
+    served, (numbers, texts) = fitted(problem, algorithm, encoding="target"), rows()
+    assert "town=<target>" in served.preparer.outputs or "town=<ash>" in served.preparer.outputs
+    expected = own(served, numbers, texts)
+    answer = asked(onnx_file.made(served, {}), numbers, texts)
+    np.testing.assert_allclose(answer["score_"], expected.max(axis=1) if expected.ndim == 2 else expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("algorithm", ["gradient_boosting", "random_forest"])
@@ -119,7 +138,7 @@ def test_an_algorithm_that_has_no_form_in_onnx_says_so() -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"objective": "count:poisson"}, "its objective is count:poisson"),
+        ({"objective": "reg:tweedie"}, "its objective is reg:tweedie"),
         ({"booster": "dart"}, "its booster is dart"),
         ({"booster": "gblinear"}, "its booster is gblinear"),
         ({"multi_strategy": "multi_output_tree", "tree_method": "hist"}, "several values in a leaf"),

@@ -10,11 +10,11 @@ NAG = {
     r"IAM5\[Resource::.*:(processing|transform)-job/(shop--.*--(monitor-)?|pipelines-)\*\]": "SageMaker completes the names of our jobs",
     r"IAM5\[Resource::.*:(model|endpoint-config|endpoint)/shop--.*--sizing--\*\]": "Inference Recommender completes these names",
     r"IAM5\[Resource::.*:model/pipelines-\*\]": "SageMaker completes the names of our pipelines' models",
-    r"IAM5\[Resource::.*:hyper-parameter-tuning-job/\*-[Tt]une\*\]": "SageMaker names tuning jobs without the model; its tags are required",
+    r"IAM5\[Resource::.*:(hyper-parameter-tuning|training)-job/\*-[Tt]une\*\]": "SageMaker names these without the model; by tags",
     r"IAM5\[Resource::.*:sagemaker:.*:(model|endpoint-config)/\*\]": "CloudFormation names these, so that each version gets new ones",
     r"IAM5\[Resource::.*:model-package/shop--[a-z-]*/\*\]": "the versions of one group",
     r"IAM5\[Resource::.*:pipeline/shop--\*--training(/execution/\*)?\]": "the build starts every model of the project, also the next one",
-    r"IAM5\[Resource::.*:pipeline/shop--[a-z-]*--training/execution/\*\]": "what the runs of one model learned from; SageMaker names them",
+    r"IAM5\[Resource::.*:pipeline/shop--[a-z-]*--training/execution/\*\]": "what runs of one model learned from and took",
     r"IAM5\[Resource::.*:pipeline/shop--\*--[a-z]*--monitoring(/execution/\*)?\]": "watches of an environment, which end before the model",
     r"IAM5\[Resource::.*:role/shop--\*--training\]": "as which the pipelines that the build starts run",
     r"IAM5\[Resource::.*:(endpoint|inference-component)/shop--\*--[a-z]*\]": "what of an environment is in use, also of the next model",
@@ -111,4 +111,8 @@ ANY_ACCOUNT = {
         *("codebuild.amazonaws.com", "codepipeline.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"),
         "vpc-flow-logs.amazonaws.com",
     )
+} | {
+    # It names the accounts where SageMaker says for which one it asks. No page says that it does when CreateModel looks at another account's
+    # image, and the image holds what everybody can get (infra/image/image_repository.py).
+    ("AWS::ECR::Repository", "sagemaker.amazonaws.com"): "read of an image of public packages, by condition where there is a source",
 }

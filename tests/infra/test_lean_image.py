@@ -34,11 +34,15 @@ def test_a_repository_is_where_the_image_serves_and_its_images_are_scanned_and_s
         assert repository["EncryptionConfiguration"]["EncryptionType"] == "KMS"
 
 
-def test_another_account_pulls_as_the_roles_of_models_and_of_their_fleets_alone(lean: Templates) -> None:
+def test_another_account_pulls_as_the_roles_of_models_and_of_their_fleets_and_sagemaker_for_it(lean: Templates) -> None:
+    """CreateModel asks for the grant to the service, too (aws/deep-learning-containers#5657)."""
     accounts = {}
     for name, repository in resources_of(lean, "AWS::ECR::Repository").items():
-        (statement,) = repository["RepositoryPolicyText"]["Statement"]
-        assert set(statement["Action"]) == PULL
+        statement, service = repository["RepositoryPolicyText"]["Statement"]
+        assert set(statement["Action"]) == set(service["Action"]) == PULL
+        assert service["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+        (only_for,) = service["Condition"]["StringEqualsIfExists"]["aws:SourceAccount"]
+        assert only_for in str(statement["Principal"])
         accounts[name.split("/")[0]] = (str(statement["Principal"]), str(statement["Condition"]))
     assert "222222222222" in accounts["shop--image"][0] and "333333333333" in accounts["shop--foundation--eu-central-1"][0]
     let_in = re.findall(r"role/([\w-]+)", accounts["shop--image"][1])

@@ -159,3 +159,14 @@ def test_checkpoints_go_after_the_longest_that_a_trial_may_wait_and_run(template
     rules = [rule for item in resources for rule in item.get("Properties", {}).get("LifecycleConfiguration", {}).get("Rules", [])]
     (days,) = {rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == "checkpoints/"}
     assert days > 28
+
+
+def test_evaluation_may_ask_what_its_own_run_s_steps_and_trials_took_and_of_no_other_model_s_runs(role: Role, model: Any) -> None:
+    here = "arn:aws:sagemaker:us-east-1:111122223333"
+    run = f"pipeline/shop--{model.name}--training/execution/{EXECUTION}"
+    assert role.may("sagemaker:ListPipelineExecutionSteps", f"{here}:{run}")
+    assert not role.may("sagemaker:ListPipelineExecutionSteps", f"{here}:{run.replace(model.name, 'other')}")
+    trial = f"{tuning_job_name(EXECUTION, 'TuneLinear')}-001-0123abcd"
+    for name in (trial, trial.lower()):
+        assert role.may("sagemaker:DescribeTrainingJob", f"{here}:training-job/{name}")
+    assert not role.may("sagemaker:DescribeTrainingJob", f"{here}:training-job/someone-s")

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from local_account.sagemaker.jobs import first_party
+from pipelines.tabular.pipeline import get_pipeline
 from pipelines.tabular.specification import specification_json
-from settings_schema import METRICS, Algorithm, Categorical, Model, Numeric, Problem, Project, Range, Training
+from settings_schema import METRICS, Algorithm, Categorical, Model, Numeric, Prices, Problem, Project, Range, Training
 from tests.example_models import ABALONE, ARRESTS, PROJECT
-from tests.pipelines.conftest import PLACE, FixedPlace, defined
+from tests.pipelines.conftest import CODE, PLACE, FixedPlace, defined
 from tests.steps.journey import EVIDENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -456,15 +457,19 @@ def test_whole_numbers_in_a_model_are_the_parameters_that_floats_are() -> None:
     assert definition(5) == definition(5.0)
 
 
-def test_trials_on_spare_capacity_wait_for_it_and_go_on_from_checkpoints_of_their_algorithm() -> None:
-    """MaxWaitTimeInSeconds "must be equal to or greater than MaxRuntimeInSeconds" (StoppingCondition of SageMaker's service model)."""
+def test_trials_on_spare_capacity_wait_for_it_and_go_on_from_checkpoints_of_their_search() -> None:
+    """Whatever lies below S3Uri is fetched when a trial starts, so another execution has another place.
+
+    MaxWaitTimeInSeconds "must be equal to or greater than MaxRuntimeInSeconds" (StoppingCondition of SageMaker's service model).
+    """
     model = ABALONE.but(training=Training(use_spot=True, max_run_minutes=30, max_wait_minutes=45))
     found = {step["Name"]: step["Arguments"] for step in json.loads(defined(model))["Steps"]}
     for name, algorithm in TUNING.items():
         trial = found[name]["TrainingJobDefinition"]
         assert trial["EnableManagedSpotTraining"] is True
         assert trial["StoppingCondition"] == {"MaxRuntimeInSeconds": 1800, "MaxWaitTimeInSeconds": 2700}
-        assert trial["CheckpointConfig"]["S3Uri"] == f"s3://artifacts/checkpoints/abalone/{algorithm.replace('_', '-')}"
+        place = [f"s3://artifacts/checkpoints/abalone/{algorithm.replace('_', '-')}", {"Get": "Execution.PipelineExecutionId"}]
+        assert trial["CheckpointConfig"]["S3Uri"] == {"Std:Join": {"On": "/", "Values": place}}
 
 
 def test_without_spare_capacity_nothing_waits_and_nothing_is_kept(steps: dict[str, Any]) -> None:
@@ -476,3 +481,21 @@ def test_without_spare_capacity_nothing_waits_and_nothing_is_kept(steps: dict[st
 
 def test_where_trials_run_is_no_part_of_what_a_version_is_made_by() -> None:
     assert specification_json(ABALONE.but(training=Training(use_spot=True))) == specification_json(ABALONE)
+
+
+def test_evaluation_knows_its_execution_and_the_prices_in_arguments_that_sagemaker_takes(steps: dict[str, dict[str, Any]]) -> None:
+    """ContainerArgument of SageMaker's service model: 256 characters, and 100 of them at most."""
+    many = {f"ml.m5.{number}xlarge": 0.23 + number for number in range(60)}
+    prices = Prices(region="us-east-1", as_of="2026-01", source="a page", usd_per_hour=many)
+    definition = get_pipeline(PROJECT, ABALONE, PLACE, code_uri=CODE, prices=prices).definition()
+    found = {step["Name"]: step for step in json.loads(definition)["Steps"]}
+    arguments = found["Evaluate"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert arguments[arguments.index("--execution") + 1] == {"Get": "Execution.PipelineExecutionArn"}
+    assert arguments[arguments.index("--prices-noted") + 1] == "2026-01"
+    listed = arguments[arguments.index("--prices") + 1 : arguments.index("--output")]
+    assert " ".join(listed).split() == [f"{kind}={many[kind]:g}" for kind in sorted(many)]
+    assert len(arguments) <= 100 and all(len(text) <= 256 for text in arguments if isinstance(text, str))
+    without = steps["Evaluate"]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    assert "--prices" not in without
+    same = {name: step for name, step in found.items() if name != "Evaluate"}
+    assert same == {name: steps[name] for name in same}  # prices train nothing anew

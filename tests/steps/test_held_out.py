@@ -110,7 +110,7 @@ def test_an_interval_from_a_sample_is_as_wide_as_that_of_all_rows(monkeypatch: p
     ours, theirs = (Predictions.of(target + generator.normal(0, spread, rows), None) for spread in (1.0, 1.1))
     errors = (target - ours.scores) ** 2, (target - theirs.scores) ** 2
     monkeypatch.setattr(resampling, "MOST_ROWS", 4_000)
-    mse = quality.overall("regression", target, ours)["mse"]
+    mse = quality.overall(("mse",), target, ours)["mse"]
     assert mse["value"] == pytest.approx(errors[0].mean())
     assert mse["standard_deviation"] == pytest.approx(errors[0].std() / np.sqrt(rows), rel=0.15)
     gained = compare("mse", target, ours, theirs, more_is_better=False)

@@ -7,7 +7,7 @@ import pytest
 import weights
 from decisions import DECIDED, HALF, Predictions
 from evaluation import changes, fairness, quality
-from measures import METRICS, REPORTED, measure
+from measures import METRICS, measure, reported
 from numpy.typing import NDArray
 from resampling import bootstrap, interval, resamples
 
@@ -81,6 +81,19 @@ def test_ranks_equal_scikit_learn_with_ties_and_weights(name: str) -> None:
             assert value == pytest.approx(metric(OF_RANKS[name], target, scores, sample_weight=weight))
 
 
+@pytest.mark.thorough  # scikit-learn takes seconds to import
+@pytest.mark.parametrize("share", [5, 50, 90])
+def test_the_loss_of_a_quantile_equals_scikit_learn(share: int) -> None:
+    generator = np.random.default_rng(0)
+    target, predicted = generator.normal(10, 3, ROWS), generator.normal(10, 3, ROWS)
+    for weight, value in zip(resampled(), METRICS[f"pinball_{share}"](target, Predictions.of(predicted, None), resampled()), strict=True):
+        assert value == pytest.approx(metric("mean_pinball_loss", target, predicted, sample_weight=weight, alpha=share / 100))
+
+
+def test_the_share_below_counts_answers_that_are_met_exactly() -> None:
+    assert measure("share_below", np.array([1.0, 2, 3, 4]), Predictions.of(np.array([1.0, 3, 2, 0]), None)) == 0.5
+
+
 def test_average_precision_of_a_case_counted_by_hand() -> None:
     """Positive, negative, positive, negative from the highest score on: precision 1 at recall 1/2, and 2/3 at recall 1."""
     target, scores = np.array([1.0, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.1])
@@ -94,7 +107,7 @@ def test_average_precision_of_a_case_counted_by_hand() -> None:
 def test_every_metric_of_the_settings_is_one_that_the_steps_compute_and_report() -> None:
     for problem, metrics in settings_schema.METRICS.items():
         for name, about in metrics.items():
-            assert name in METRICS and name in REPORTED[problem]
+            assert name in METRICS and name in reported(problem, name)
             assert about.judges_decisions is (name in DECIDED)
 
 

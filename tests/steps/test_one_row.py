@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import inference
@@ -14,7 +15,7 @@ import one_row
 import pytest
 from served import Served
 
-from tests.edge.versions import fitted
+from tests.edge.versions import OBJECTIVES, fitted
 
 PROBLEMS = ("regression", "binary", "multiclass")
 TREES = ("gradient_boosting", "random_forest")
@@ -24,13 +25,16 @@ CONTRACT = {
 }
 
 
-@pytest.fixture(params=[(problem, algorithm) for problem in PROBLEMS for algorithm in TREES], ids="-".join)
+VERSIONS = [*product(PROBLEMS, TREES), *product(["regression"], TREES, OBJECTIVES)]
+
+
+@pytest.fixture(params=VERSIONS, ids="-".join)
 def version(request: pytest.FixtureRequest) -> Served:
     return with_contract(*request.param)
 
 
-def with_contract(problem: str, algorithm: str, **preparation: Any) -> Served:
-    found: Served = fitted(problem, algorithm, **preparation)
+def with_contract(problem: str, algorithm: str, *objective: str, **preparation: Any) -> Served:
+    found: Served = fitted(problem, algorithm, *objective, **preparation)
     return dataclasses.replace(found, state={**found.state, "dataset": {**found.dataset, **CONTRACT}})
 
 
@@ -64,6 +68,18 @@ def test_edges_of_all_splits_and_the_ends_of_numbers_are_answered_with_the_same_
     assert {name: [answer[name][0] for answer in alone] for name in together} == together
     assert list(alone[0]) == list(together)
     assert len({repr(answer) for answer in alone}) > 50  # rows that differ are told apart
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_category_that_is_what_it_was_answered_is_looked_up(problem: str) -> None:
+    version = with_contract(problem, "gradient_boosting", encoding="target")
+    assert version.one_row is not None
+    answers = set()
+    for town in ["Lima, Peru", "Łódź", "a b", "rare", "", "never seen"]:
+        row = ["1.5", "0.2", town, "4"]
+        answers.add(repr(inference.predict_fn([row], version)))
+        assert inference.predict_fn([row], version) == among_others(row, version)
+    assert len(answers) > 3
 
 
 @pytest.mark.thorough

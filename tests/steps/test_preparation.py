@@ -367,8 +367,9 @@ def test_large_tables_are_prepared_in_chunks_without_a_seam() -> None:
     np.testing.assert_array_equal(whole[-20:], preparer.transform(values[-20:, None], []))
 
 
-def test_rare_categories_share_one_column(tmp_path: Path) -> None:
-    state = as_json(prepared(tmp_path, houses(), max_categories=2) / "preparation" / "preparation.json")
+def test_rare_categories_share_one_column_where_they_stand_side_by_side(tmp_path: Path) -> None:
+    side_by_side = HOUSES.but(categorical=(HOUSES.categorical[0], Categorical(name="town", encoding="one_hot")))
+    state = as_json(prepared(tmp_path, houses(), side_by_side, max_categories=2) / "preparation" / "preparation.json")
     towns = next(column for column in state["categorical"] if column["name"] == "town")
     assert towns["categories"] == ["Lima", "Quito"]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import shard_file
 from dataset import Part, PartWriter
+from encoded_rows import EncodedRows
 from failure import BadInput
 
 COLUMNS = ["a", "b", "c", "d", "e"]
@@ -73,7 +74,7 @@ def test_one_hot_columns_are_stored_by_their_ones(tmp_path: Path) -> None:
     features = np.zeros((2000, 210), dtype=np.float32)
     for column in range(6):
         features[np.arange(2000), 35 * column + generator.integers(0, 35, 2000)] = 1
-    shard_file.write(tmp_path / "shard.npz", features, np.zeros(2000), np.ones(2000))
+    shard_file.write(tmp_path / "shard.npz", EncodedRows.of_dense(features), np.zeros(2000), np.ones(2000))
     assert (tmp_path / "shard.npz").stat().st_size < 2000 * (6 * 8 + 3 * 8) + 2000
     np.testing.assert_array_equal(shard_file.read(tmp_path / "shard.npz")[0], features)
 
@@ -90,3 +91,22 @@ def test_a_part_that_is_not_whole_is_refused_by_name(tmp_path: Path) -> None:
     (folder / "about.json").unlink()  # as where the writer was interrupted
     with pytest.raises(BadInput, match=r"train: no prepared rows .* run prepare\.py first"):
         dataset.shards(folder)
+
+
+def test_rows_whose_ones_are_places_make_the_file_of_the_dense_rows(tmp_path: Path) -> None:
+    """Two columns of numbers (one of them with bits that must stay), then groups of three and of forty."""
+    generator = np.random.default_rng(1)
+    for name, numbers in {"sparse": np.zeros((50, 2), np.float32), "dense": np.ones((50, 2), np.float32)}.items():
+        numbers[:3, 1] = [np.nan, -0.0, 5e-45]
+        width = 45 if name == "sparse" else 6
+        ones = np.stack([2 + generator.integers(0, 3, 50), 5 + generator.integers(0, width - 5, 50)], axis=1).astype(np.int32)
+        by_hand = np.zeros((50, width), dtype=np.float32)
+        by_hand[:, :2] = numbers
+        for row in range(50):
+            by_hand[row, ones[row]] = 1
+        for kind, given in {"places": EncodedRows(numbers, ones, width), "matrix": EncodedRows.of_dense(by_hand)}.items():
+            shard_file.write(tmp_path / f"{name}-{kind}.npz", given, np.zeros(50), np.ones(50))
+        assert (tmp_path / f"{name}-places.npz").read_bytes() == (tmp_path / f"{name}-matrix.npz").read_bytes()
+        with np.load(tmp_path / f"{name}-places.npz") as written:
+            assert ("features" in written) == (name == "dense")
+        assert shard_file.read(tmp_path / f"{name}-places.npz")[0].tobytes() == by_hand.tobytes()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import boto3
 import pytest
 
-from build_scripts.command_line import VerdictError, run
+from build_scripts.command_line import ProblemError, VerdictError, run
 from build_scripts.project_environment import ProjectEnvironment
 from deploy_scripts import approve, preflight
 from packages.preflight.tests.aws_account import ACCOUNT, REGION, Aws, endpoint, stack
@@ -157,3 +158,24 @@ def test_the_jobs_of_a_batch_model_are_needed_where_it_serves():
     needs = preflight.batch_needs(SETTINGS)
     served = {"shop--arrests--try": Use.TRANSFORM, "shop--arrests--live": Use.TRANSFORM}
     assert {stack: need.use for stack, (need,) in needs.items()} == served  # abalone has endpoints, which their templates say
+
+
+def test_more_instances_than_the_defaults_are_counted_for_a_run_that_wants_them():
+    declared = [{"Name": "TrainingInstanceCount", "Type": "Integer", "DefaultValue": 1}, {"Name": "Note", "Type": "String"}]
+    (found,) = preflight.started_with(["TrainingInstanceCount=3"], [{"Parameters": declared, "Steps": []}])
+    assert [item["DefaultValue"] for item in found["Parameters"]] == ["3", None]
+    assert declared[0]["DefaultValue"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("TrainingCount=3", "parameter 'TrainingCount' is unknown; allowed: TrainingInstanceCount"),
+        ("TrainingInstanceCount=0", "parameter TrainingInstanceCount is '0'; allowed: whole numbers from 1"),
+        ("TrainingInstanceCount", "parameter TrainingInstanceCount is ''; allowed: whole numbers from 1"),
+    ],
+)
+def test_a_parameter_that_no_run_takes_is_refused_in_one_line(given, says):
+    declared = [{"Name": "TrainingInstanceCount", "Type": "Integer", "DefaultValue": 1}]
+    with pytest.raises(ProblemError, match=re.escape(says)):
+        preflight.started_with([given], [{"Parameters": declared}])

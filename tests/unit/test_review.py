@@ -106,6 +106,23 @@ def test_who_is_worse_off_comes_first_and_stands_out() -> None:
     assert (first.cells[0], first.tone, second.cells[0], second.tone) == ("sex = I", "bad", "sex = M", "good")
 
 
+def test_what_it_took_to_make_is_told_with_what_spare_capacity_saved() -> None:
+    trials = {"name": "TuneLinear", "jobs": 2, "instances": "2 ml.m5.xlarge", "cached": False, "ran_seconds": 800, "billed_seconds": 200}
+    cached = {"name": "Prepare", "jobs": 0, "instances": "", "cached": True, "ran_seconds": 0, "billed_seconds": 0, "saved": None}
+    cost = {"instance_hours": 0.25, "usd": 0.06, "prices_noted": "2026-01", "unpriced": []}
+    made = {"steps": [cached, {**trials, "saved": 0.75}], "seconds": 1800.0, "problem": "", **cost}
+    shown = sections(making=made)["What it took to make"]
+    assert [row.cells for row in shown.rows] == [
+        ("Prepare", "from the cache", "–", "0 s", ""),
+        ("TuneLinear", "2 jobs, each 2 ml.m5.xlarge", "800 s", "200 s", "saved 75%"),
+    ]
+    assert shown.lines == ["30 min until its evaluation ended, 0.25 instance-hours: 0.06 USD at the prices noted 2026-01"]
+    unpriced = sections(making={**made, "usd": None, "unpriced": ["ml.x"]})["What it took to make"]
+    assert "no price of ml.x in PRICES of settings.py" in unpriced.lines[0]
+    assert sections(making={"problem": "not authorized"})["What it took to make"].lines == ["not authorized"]
+    assert "What it took to make" not in sections()
+
+
 def test_a_failed_check_comes_first_and_warnings_change_the_verdict() -> None:
     checks = [{"passed": True, "refuses": True, "detail": "a"}, {"passed": False, "refuses": False, "detail": "b"}]
     gate = {"passed": True, "metric": "rmse", "warnings": ["b"], "checks": checks}

@@ -239,3 +239,21 @@ def test_what_production_serves_with_is_tested_with(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingsError, match=r"serving\['try'\]\.image is 'managed'; allowed: lean as well"):
         read(tmp_path)
+
+
+def test_a_serverless_endpoint_in_another_account_has_the_managed_image(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    settings = (
+        "from settings_schema import *\nPROJECT = Project(name='shop', account='111111111111', region='eu-west-1')\n"
+        "ENVIRONMENTS = (Environment(name='try'), Environment(name='live', account={account!r}))\nSOURCE = CodeCommit()\n"
+        "from tests.example_models import SETTINGS\nPRICES = SETTINGS.prices\n"
+    )
+    (tmp_path / "models" / "fish.py").write_text(
+        "from settings_schema import Serverless, ServingImage\nfrom tests.example_models import ABALONE\n"
+        "MODEL = ABALONE.but(serving={name: Serverless(image=ServingImage.LEAN) for name in ('try', 'live')})\n"
+    )
+    (tmp_path / "settings.py").write_text(settings.format(account="222222222222"))
+    with pytest.raises(SettingsError, match=r"models/fish.py: serving\['live'\]\.image is 'lean'; allowed: managed, because a serverless"):
+        read(tmp_path)
+    (tmp_path / "settings.py").write_text(settings.format(account="111111111111"))
+    assert read(tmp_path).model("fish").is_lean("live")

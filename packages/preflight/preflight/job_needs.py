@@ -65,13 +65,14 @@ def _job(name: str, step: Mapping[str, Any], defaults: Mapping[str, Any]) -> _Jo
     if step["Type"] == "Tuning":
         parallel = _value(arguments["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxParallelTrainingJobs"], defaults)
         arguments = arguments["TrainingJobDefinition"]
+    training = Use.SPOT_TRAINING if arguments.get("EnableManagedSpotTraining") else Use.TRAINING  # each has quotas of its own
     places = {
-        "Tuning": (Use.TRAINING, arguments.get("ResourceConfig")),
-        "Training": (Use.TRAINING, arguments.get("ResourceConfig")),
+        "Tuning": (training, arguments.get("ResourceConfig")),
+        "Training": (training, arguments.get("ResourceConfig")),
         "Processing": (Use.PROCESSING, (arguments.get("ProcessingResources") or {}).get("ClusterConfig")),
         "Transform": (Use.TRANSFORM, arguments.get("TransformResources")),
     }
-    use, resources = places.get(step["Type"], (Use.TRAINING, None))
+    use, resources = places.get(step["Type"], (training, None))
     if not resources:
         return None
     return _Job(name, use, str(_value(resources["InstanceType"], defaults)), parallel * int(_value(resources["InstanceCount"], defaults)))

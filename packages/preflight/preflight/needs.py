@@ -20,6 +20,13 @@ class Use(Enum):
 
     ENDPOINT = ("endpoint", "endpoint usage", "Number of instances across active endpoints", "Hosting", "ProductionVariantInstanceType")
     TRAINING = ("training", "training job usage", "Number of instances across all training jobs", "Training", "TrainingInstanceType")
+    SPOT_TRAINING = (
+        "spot training",
+        "spot training job usage",
+        "Number of instances across all spot training jobs",
+        "Training",
+        "TrainingInstanceType",
+    )
     PROCESSING = (
         "processing",
         "processing job usage",

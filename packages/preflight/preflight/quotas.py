@@ -45,7 +45,7 @@ def check_serverless(situation: Situation) -> Iterator[Finding]:
 
 
 def check_jobs(situation: Situation) -> Iterator[Finding]:
-    for use in (Use.TRAINING, Use.PROCESSING, Use.TRANSFORM):
+    for use in (Use.TRAINING, Use.SPOT_TRAINING, Use.PROCESSING, Use.TRANSFORM):
         needs = situation.needs_of(use)
         for need in needs:
             yield compare(situation, need)

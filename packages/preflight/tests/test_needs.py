@@ -165,6 +165,15 @@ def test_searches_that_wait_for_the_same_step_run_at_once_with_their_parallel_tr
     assert next(need.why for need in needed if need.use is Use.TRAINING) == "TuneA 2 + TuneB 3 at once"
 
 
+def test_trials_on_spare_capacity_count_against_quotas_of_their_own():
+    """Such as 'ml.m5.xlarge for spot training job usage', as accounts list it; what runs beside them on demand does not."""
+    spare = tuning("TuneA", after="Prepare", parallel=2)
+    spare["Arguments"]["TrainingJobDefinition"]["EnableManagedSpotTraining"] = True  # type: ignore[index] - as a definition has it
+    needed = job_needs({"Parameters": PARAMETERS, "Steps": [spare, tuning("TuneB", after="Prepare", parallel=3)]})
+    assert counts(needed) == {(Use.SPOT_TRAINING, "ml.m5.xlarge"): 2, (Use.TRAINING, "ml.m5.xlarge"): 3}
+    assert Use.SPOT_TRAINING.quota("ml.m5.xlarge") == "ml.m5.xlarge for spot training job usage"
+
+
 def test_steps_that_wait_for_each_other_do_not_add_up_however_far_apart():
     steps = [processing("Prepare"), tuning("Tune", after="Prepare", parallel=2), processing("Evaluate", after="Tune", count=3)]
     assert counts(job_needs({"Parameters": PARAMETERS, "Steps": steps}))[Use.PROCESSING, "ml.m5.xlarge"] == 3

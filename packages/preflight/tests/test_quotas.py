@@ -128,6 +128,17 @@ def test_jobs_are_held_to_the_quota_of_their_use():
     assert signs(lines) == "✗✓"
 
 
+def test_spare_capacity_has_quotas_of_its_own_for_a_type_and_for_all():
+    trial = {"ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 3}, "EnableManagedSpotTraining": True}
+    definition = {"Steps": [{"Name": "Train", "Type": "Training", "Arguments": trial}]}
+    on_demand = quota("ml.m5.xlarge for training job usage", 9)
+    spare, total = quota("ml.m5.xlarge for spot training job usage", 3), quota("Number of instances across all spot training jobs", 2)
+    of_type, of_all = found(quotas.check_jobs, situation(account(on_demand, spare, total), define=lambda: [definition]))
+    assert (of_type.sign, of_all.sign) == (Sign.PASSED, Sign.FAILED)
+    lacking = only(quotas.check_jobs, situation(account(on_demand), define=lambda: [definition]))
+    assert "does not list 'ml.m5.xlarge for spot training job usage'" in lacking.found
+
+
 def test_pipelines_of_several_models_count_together():
     name = "ml.m5.xlarge for processing job usage"
     line = only(quotas.check_jobs, situation(account(quota(name, 1)), define=lambda: [job("Prepare"), job("Monitor")]))

@@ -12,12 +12,13 @@ from typing import Any
 import identifiers
 import number_texts
 import numpy as np
+import objectives
 import pyarrow as pa
 import split
 from allowed import LARGEST, declared_of, in_digits, values_of
 from cells import category, is_number
 from column_values import TooManyError, UnreadableError, spellings
-from findings import Finding, listed
+from findings import Finding, listed, plural
 from header_checks import counts_rows
 from numpy.typing import NDArray
 from odd_values import DAMAGE, LONGEST_CATEGORY
@@ -219,6 +220,7 @@ def of_target(table: Table, specification: Specification) -> Iterator[Finding]:
         if not any(finding.is_error for finding in errors):
             values = table.numbers(name)
             yield from _gaps(name, np.isnan(values))
+            yield from _unlearnable(name, values, specification.objective)
             if np.nanmin(values) == np.nanmax(values):
                 yield Finding(name, f"constant: every row is {values[~np.isnan(values)][0]:g}; there is nothing to predict")
         return
@@ -241,6 +243,13 @@ def of_target(table: Table, specification: Specification) -> Iterator[Finding]:
     elif specification.problem == "binary":
         yield from _binary(name, classes, str(category(specification.dataset["positive_class"])))
     yield from _merged(table, name)
+
+
+def _unlearnable(name: str, values: NDArray[np.float64], objective: str) -> Iterator[Finding]:
+    rows = np.flatnonzero(objectives.unlearnable(objective, values))
+    if len(rows):
+        problem = f"{plural(len(rows), 'answer')} cannot be learned with DataSet.objective={objective!r}, such as {values[rows[0]]:g}"
+        yield Finding(name, f"{problem}; allowed: {objectives.allowed(objective)}, or objective='mean'", rows.tolist())
 
 
 def _binary(name: str, classes: Sequence[str], positive: str) -> Iterator[Finding]:

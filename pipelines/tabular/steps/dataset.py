@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import shard_file
+from encoded_rows import EncodedRows
 from failure import BadInput
 from features import Floats, Labels, Matrix
 from numpy.typing import NDArray
@@ -51,11 +52,14 @@ class Rows:
         categorical = each(self.categorical, lambda name, own: _joined(own, others.categorical[name]))
         return Rows(numeric, categorical, np.concatenate([self.target, others.target]), self.count + others.count, (self, others))
 
-    def batches(self, rows: int) -> Iterator[Rows]:
-        """The rows in their order, so many at a time."""
+    def batches(self, rows: int, within: slice | None = None) -> Iterator[Rows]:
+        """The rows in their order, so many at a time. `within`: those from its start to its stop; None for all."""
+        begun, end = (within.start, within.stop) if within else (0, self.count)
         for piece in self.pieces or (self,):
-            for begun in range(0, piece.count, rows):
-                yield piece._part(slice(begun, min(begun + rows, piece.count)))
+            last = min(end, piece.count)
+            for first in range(max(begun, 0), last, rows):
+                yield piece._part(slice(first, min(first + rows, last)))
+            begun, end = begun - piece.count, end - piece.count
 
     def _part(self, rows: slice) -> Rows:
         numeric = {name: values[rows] for name, values in self.numeric.items()}
@@ -104,11 +108,19 @@ class Part:
         return Part(self.features[taken], self.target[taken], self.weight[taken])
 
 
-class PartWriter:
-    """Writes a part as a folder of shards, however the rows come: equal rows in equal order give equal files.
+def write_shard(folder: Path, number: int, features: EncodedRows, target: Floats, weight: Floats) -> None:
+    """Shard `number` (from 0) of a part: its `ROWS_PER_SHARD` rows, or fewer where it is the last."""
+    shard_file.write(folder / SHARD_FILE.format(number), features, target, weight)
 
-    `about`: problem, metrics, classes, column names. `about.json` adds the counts, and is written last: a folder without it is no part.
-    """
+
+def write_about(folder: Path, about: Mapping[str, Any], rows: int, shards: int) -> None:
+    """After all shards: a folder without it is no part. `about`: problem, metrics, classes, column names."""
+    counts = {"rows": rows, "shards": shards}
+    (folder / ABOUT_FILE).write_text(json.dumps({**about, **counts}, sort_keys=True), encoding="utf-8")
+
+
+class PartWriter:
+    """Writes a part as a folder of shards, however the rows come: equal rows in equal order give equal files."""
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,12 +142,11 @@ class PartWriter:
         """Writes the rest, at least one shard. Not called when something failed: what is there is no part then."""
         if self._waiting or not self._shards:
             self._write()
-        counts = {"rows": self._rows, "shards": self._shards}
-        (self._folder / ABOUT_FILE).write_text(json.dumps({**self._about, **counts}, sort_keys=True), encoding="utf-8")
+        write_about(self._folder, self._about, self._rows, self._shards)
 
     def _write(self) -> None:
         whole = _joined_parts(self._waiting)
-        shard_file.write(self._folder / SHARD_FILE.format(self._shards), whole.features, whole.target, whole.weight)
+        write_shard(self._folder, self._shards, EncodedRows.of_dense(whole.features), whole.target, whole.weight)
         self._waiting, self._rows, self._shards = [], self._rows + whole.rows, self._shards + 1
 
 

@@ -15,7 +15,7 @@ import argparse
 import json
 import math
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from evaluation import (
     golden,
     held_out,
     lineage,
+    making,
     prepared_rows,
     quality,
     reference,
@@ -49,7 +50,7 @@ from evaluation import (
 from evaluation.comparison import by_group, compare
 from evaluation.held_out import HeldOut, raw
 from failure import BadInput
-from measures import REPORTED
+from measures import reported
 from numpy.typing import NDArray
 from served import Served
 from specification import Specification, load
@@ -81,6 +82,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--git-commit", default="unknown")
     arguments.add_argument("--trigger", default="", help="what started the run; for an alarm, what was found is shown")
     arguments.add_argument("--feedback", default="", help="s3://... where the watches over the model leave what they found; empty: nowhere")
+    arguments.add_argument("--execution", default="", help="ARN of the pipeline execution, of which the report says what it took")
+    arguments.add_argument("--prices", nargs="*", default=[], help="USD an instance-hour, by type: ml.m5.xlarge=0.23 ...")
+    arguments.add_argument("--prices-noted", default="", help="the date of these prices")
     arguments.add_argument("--output", default="/opt/ml/processing/output/evaluation")
     arguments.add_argument("--specification", help="specification.json; default: the one beside this script")
     return arguments
@@ -90,8 +94,9 @@ def main(argv: list[str]) -> None:
     options = parser().parse_args(argv)
     specification = load(options.specification)
     _require_possible(options.threshold, specification)
+    usd_per_hour = making.prices(options.prices)
     with tempfile.TemporaryDirectory() as scratch:
-        evidence = _evidence(options, specification, Path(scratch))
+        evidence = _evidence(options, specification, Path(scratch), usd_per_hour)
     output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     for name, content in evidence["files"].items():
@@ -120,7 +125,9 @@ def _require_possible(threshold: float | None, specification: Specification) -> 
         raise BadInput(f"--threshold is {threshold:g}; allowed for {specification.metric}: {possible['allowed']} ({where})")
 
 
-def _evidence(options: argparse.Namespace, specification: Specification, scratch: Path) -> dict[str, Any]:
+def _evidence(
+    options: argparse.Namespace, specification: Specification, scratch: Path, usd_per_hour: Mapping[str, float]
+) -> dict[str, Any]:
     packed = Path(options.model) / "model.tar.gz"
     archive.unpack(packed, scratch / "challenger")
     served = serving.load(scratch / "challenger")
@@ -128,7 +135,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
     learned = _learned(options)
     predicted, plain = _predicted(held, learned, specification, served)
     rows, shown = held.sample, predicted.take(held.in_sample)
-    metrics = quality.overall(specification.problem, held.target, predicted)
+    metrics = quality.overall(reported(specification.problem, specification.metric), held.target, predicted)
     rival, comparison, beside = _compare(options, specification, held, predicted, scratch)
     bias = _bias(specification, held, predicted)
     data = json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))
@@ -174,6 +181,7 @@ def _evidence(options: argparse.Namespace, specification: Specification, scratch
         "sources": data["sources"],
         "why": why_now.read(options.feedback, options.trigger),
         "curves": _curves(specification.problem, held.target, predicted, served.about["classes"]),
+        "making": making.read(options.execution, usd_per_hour, options.prices_noted),  # last, since this evaluation counts until then
     }
     files = _files(facts, specification, options, rows, predicted, shown, served, scratch)
     return {**facts, "files": files}
@@ -259,7 +267,7 @@ def _compare(
     target, ours, metric = held.target[unseen], predicted.take(unseen), specification.metric
     comparison = _compared(specification, metric, target, ours, theirs)
     shown, in_sample = held.sample.take(unseen[held.in_sample]), held.in_sample[unseen]
-    others = [name for name in REPORTED[specification.problem] if name in specification.dataset["more_is_better"]]
+    others = [name for name in reported(specification.problem, specification.metric) if name in specification.dataset["more_is_better"]]
     beside = {
         "metrics": {name: _compared(specification, name, target, ours, theirs) for name in others},
         "groups": by_group(
@@ -378,7 +386,7 @@ def _estimator(facts: dict[str, Any], specification: Specification, rows: Rows, 
 
 def _review(facts: dict[str, Any], specification: Specification) -> dict[str, Any]:
     """What a person judges by that no step of the pipeline reads. Layout: deploy_scripts/review/evidence.py reads it."""
-    kept = ("groups", "beside", "bias", "attributions", "changes", "sources", "why", "warnings")
+    kept = ("groups", "beside", "bias", "attributions", "changes", "sources", "why", "warnings", "making")
     return {**{name: facts[name] for name in kept}, "facet": specification.facet}
 
 

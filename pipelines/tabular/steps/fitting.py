@@ -8,25 +8,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias
 
 import baseline
 import numeric_summary
 import numpy as np
+import side_by_side
+import target_statistics
+from failure import BadInput
 from features import Floats, Labels
 from numeric_summary import Summary
 from numpy.typing import NDArray
+from target_statistics import Answers
 
+#: What is applied to a column, and its statistics.
+FittedColumn: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """`state`: what `features.Preparer` applies. `statistics`: the columns of statistics.json."""
+    """`state`: what `features.Preparer` applies. `statistics`: the columns of statistics.json.
+
+    `out_of_fold`: by column that is encoded by the target, what rows of each fold are encoded by when they are learned from.
+    """
 
     state: dict[str, Any]
     statistics: list[dict[str, Any]]
+    out_of_fold: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def fit(
@@ -34,22 +45,42 @@ def fit(
     categorical: Mapping[str, Labels],
     preparation: Mapping[str, Any],
     declared: Mapping[str, Collection[str] | None] | None = None,
+    rows: int = 0,
+    by_target: Mapping[str, Answers] | None = None,
 ) -> Fitted:
-    """Of training rows only, a column after the other. `preparation`: the model's `Preparation` as a dict.
+    """Of training rows only, a column after the other, or several at a time where there are many `rows`. Raises BadInput for a column
+    without a value. `preparation`: the model's `Preparation` as a dict.
 
     `declared`: by column, the only categories that can be more than `<other>`; None for a column of which all can.
+    `by_target`: the answers, by each column that is encoded by them.
     """
-    state: dict[str, Any] = {"numeric": [], "categorical": [], "selected": None}
-    statistics = []
-    for name, values in numeric.items():
-        summary = numeric_summary.of([values], shares(preparation))
-        state["numeric"].append(of_numeric(name, summary, preparation))
-        statistics.append(baseline.of_summary(name, summary))
-    for name, labels in categorical.items():
-        counts = baseline.counts(labels)
-        state["categorical"].append(of_categorical(name, counts, preparation, (declared or {}).get(name)))
-        statistics.append(baseline.categorical(name, counts))
-    return Fitted(state, statistics)
+    numbers = side_by_side.results([partial(_fit_numeric, name, numeric, preparation) for name in numeric], rows)
+    only = declared or {}
+    answers = by_target or {}
+    tasks = [partial(_fit_categorical, name, categorical, preparation, only.get(name), answers.get(name)) for name in categorical]
+    categories = side_by_side.results(tasks, rows)
+    state = {"numeric": [fitted for fitted, _ in numbers], "categorical": [fitted for fitted, _, _ in categories], "selected": None}
+    described = [*(described for _, described in numbers), *(described for _, described, _ in categories)]
+    return Fitted(state, described, {fitted["name"]: folds for fitted, _, folds in categories if folds})
+
+
+def _fit_numeric(name: str, columns: Mapping[str, Floats], preparation: Mapping[str, Any]) -> FittedColumn:
+    summary = numeric_summary.of([columns[name]], shares(preparation))
+    if not summary.count:
+        raise BadInput(f"column {name!r} has no value in the training rows; remove it from the model's file or give more data")
+    return of_numeric(name, summary, preparation), baseline.of_summary(name, summary)
+
+
+def _fit_categorical(
+    name: str, columns: Mapping[str, Labels], preparation: Mapping[str, Any], only: Collection[str] | None, answers: Answers | None
+) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    labels = columns[name]
+    counts = baseline.counts(labels)
+    described = baseline.categorical(name, counts)
+    if answers is None:
+        return of_categorical(name, counts, preparation, only), described, []
+    fitted, out_of_fold = target_statistics.fit(name, labels, answers, only)
+    return fitted, described, out_of_fold
 
 
 def shares(preparation: Mapping[str, Any]) -> list[float]:

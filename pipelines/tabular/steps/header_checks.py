@@ -19,6 +19,7 @@ from table import SHOWN_COLUMNS, Table
 
 #: How pandas calls the index that it writes along: without a name in CSV, and how it reads that again.
 _INDEX_NAME = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
+_BLOCK_ROWS = 65_536
 
 
 def of_columns(table: Table, specification: Specification) -> Iterator[Finding]:
@@ -88,7 +89,10 @@ def counts_rows(table: Table, name: str) -> bool:
         values = table.numbers(name)
     except UnreadableError:
         return False
-    return len(values) > 1 and values[0] in (0, 1) and bool(np.array_equal(values, np.arange(len(values)) + values[0]))
+    if len(values) < 2 or values[0] not in (0, 1):
+        return False
+    blocks = ((begun, values[begun : begun + _BLOCK_ROWS]) for begun in range(0, len(values), _BLOCK_ROWS))
+    return all(np.array_equal(block, np.arange(begun, begun + len(block)) + values[0]) for begun, block in blocks)
 
 
 def of_types(table: Table, specification: Specification) -> Iterator[Finding]:

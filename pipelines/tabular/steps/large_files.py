@@ -1,7 +1,7 @@
 """Files that are too large for memory become columns on disk, a batch at a time, after what they say of themselves was judged.
 
-Input: the files and a folder on the volume of the job. Output: the columns with the schemas and numbers of rows of the files. Raises
-BadInput before anything is read where headers or types differ, or the disk is too small. Used by `table.py`.
+Input: the files and a folder on the volume of the job. Output: the columns with the numbers of rows of the files. Raises BadInput before
+anything is read where headers or types differ, or the disk is too small. Used by `table.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow as pa
 import table_files
 from column_store import StoredColumns
 from failure import BadInput
+from on_demand import one_ahead
 from table_files import Head
 
 #: What preparing takes on disk: of a byte of a CSV file, its text, the numbers made of it and the prepared ones; the same of a cell of
@@ -23,10 +24,18 @@ _DISK_BYTES_OF_CSV_BYTE = 4
 _DISK_BYTES_OF_CELL = 24
 
 
-def store(files: Sequence[Path], scratch: Path) -> tuple[StoredColumns, list[pa.Schema], list[int]]:
+def judged(files: Sequence[Path], scratch: Path) -> list[Head]:
+    """What the files say of themselves, which can be put together and has room below `scratch`."""
     heads = [table_files.head(file) for file in files]
     table_files.require_same_names([(head.file, head.schema.names) for head in heads])
+    _schema(heads)
     _require_disk(heads, scratch)
+    return heads
+
+
+def store(heads: Sequence[Head], scratch: Path) -> tuple[StoredColumns, list[int]]:
+    """The columns of judged files, and how many rows each has."""
+    files, schema = [head.file for head in heads], _schema(heads)
     rows = [0] * len(files)
 
     def batches(schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -35,12 +44,22 @@ def store(files: Sequence[Path], scratch: Path) -> tuple[StoredColumns, list[pa.
                 rows[place] += batch.num_rows
                 yield batch
 
-    schemas = [head.schema for head in heads]
     try:
-        schema = pa.unify_schemas(list({str(schema): schema for schema in schemas}.values()), promote_options="permissive")
-        return column_store.store(batches(schema), schema, scratch / "columns"), schemas, rows
+        return column_store.store(one_ahead(batches(schema)), schema, scratch / "columns"), rows
     except (pa.ArrowTypeError, pa.ArrowInvalid):
-        raise table_files.different_types(list(zip(files, schemas, strict=True))) from None
+        raise _different_types(heads) from None
+
+
+def _schema(heads: Sequence[Head]) -> pa.Schema:
+    """That of all files together."""
+    try:
+        return pa.unify_schemas(list({str(head.schema): head.schema for head in heads}.values()), promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        raise _different_types(heads) from None
+
+
+def _different_types(heads: Sequence[Head]) -> BadInput:
+    return table_files.different_types([(head.file, head.schema) for head in heads])
 
 
 def _require_disk(heads: Sequence[Head], scratch: Path) -> None:

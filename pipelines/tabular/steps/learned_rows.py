@@ -16,6 +16,7 @@ from typing import Any
 import csv_files
 import dataset
 import numpy as np
+import objectives
 import pyarrow as pa
 import sources
 import table as tables
@@ -93,6 +94,8 @@ def _usable(text: pa.Table, specification: Specification, classes: Sequence[str]
     if classes is None:
         answers = _numbers(text[target], target, leave_out)
         leave_out(np.isnan(answers), f"{target!r} is missing")
+        objective = specification.objective
+        leave_out(objectives.unlearnable(objective, answers), f"{target!r} cannot be learned with objective={objective!r}")
     else:
         truth = _categories(text[target], target, leave_out)
         leave_out(_missing(truth), f"{target!r} is missing")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import objectives
 import ranking
 from decisions import DECIDED, Predictions, Tally, tally
 from numpy.typing import NDArray
@@ -51,6 +52,18 @@ def r2(target: Floats, predicted: Predictions, weight: Floats) -> Floats:
     return np.asarray(np.where(variance > 0, 1 - mse(target, predicted, weight) / safe, 0.0), dtype=np.float64)
 
 
+def pinball(share: float) -> Metric:
+    """The loss that the quantile of this share has least of (Koenker and Bassett 1978); half of `mae` for one half."""
+    return lambda target, predicted, weight: _mean(
+        np.maximum(share * (target - predicted.scores), (share - 1) * (target - predicted.scores)), weight
+    )
+
+
+def share_below(target: Floats, predicted: Predictions, weight: Floats) -> Floats:
+    """Of answers that are at most what was predicted: of a good quantile its share."""
+    return _mean((target <= predicted.scores).astype(np.float64), weight)
+
+
 def auc(target: Floats, predicted: Predictions, weight: Floats) -> Floats:
     return ranking.auc(target, predicted.scores, weight)
 
@@ -74,20 +87,30 @@ def _of_decisions(formula: Callable[[Tally], Floats]) -> Metric:
     return lambda target, predicted, weight: formula(tally(target, predicted.decided, weight))
 
 
+#: In percent: those that can be predicted (settings_schema/metrics.py).
+QUANTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
+
 METRICS: dict[str, Metric] = {
     "mse": mse,
     "rmse": rmse,
     "mae": mae,
     "r2": r2,
+    **{f"pinball_{share}": pinball(share / 100) for share in QUANTILES},
+    "share_below": share_below,
     "auc": auc,
     "average_precision": average_precision,
     "log_loss": log_loss,
     **{name: _of_decisions(formula) for name, formula in DECIDED.items()},
 }
 
-#: What is reported for each problem, the model's metric among them.
-REPORTED = {
+#: What is reported for each problem, the model's metric among them unless it is of a quantile.
+_REPORTED = {
     "regression": ("mse", "rmse", "mae", "r2"),
     "binary": ("auc", "average_precision", "log_loss", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "macro_f1"),
     "multiclass": ("accuracy", "balanced_accuracy", "macro_f1", "log_loss"),
 }
+
+
+def reported(problem: str, metric: str) -> tuple[str, ...]:
+    """The names of what is reported of a model that is judged by `metric`. Squared errors say nothing of a quantile."""
+    return _REPORTED[problem] if objectives.quantile_of(metric) is None else (metric, "share_below", "mae")

@@ -1,8 +1,11 @@
-"""Columns by name, each of which is read or worked out when somebody asks for it, so that memory holds one at a time."""
+"""Columns by name, each of which is read or worked out when somebody asks for it, so that memory holds one at a time; and batches, of which
+it holds two."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -31,3 +34,18 @@ def each(columns: Mapping[str, T], change: Callable[[str, T], T]) -> Mapping[str
     if isinstance(columns, OnDemand):
         return OnDemand(list(columns), lambda name: change(name, columns[name]))
     return {name: change(name, column) for name, column in columns.items()}
+
+
+def one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """The items, of which the next is read by another thread while somebody works on one. What reading raises comes in its place."""
+    remaining = iter(items)
+
+    def following() -> list[T]:
+        """The next item, or none after the last."""
+        return list(islice(remaining, 1))
+
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(following)
+        while item := coming.result():
+            coming = reader.submit(following)
+            yield item[0]

@@ -1,13 +1,12 @@
 """The values at given ranks of a column, exactly, without sorting the column: from counts that parts of it are added up in, in any order.
 
-First round: how many values begin with each of the 65,536 leading patterns of 16 bits (sign, exponent and four bits of the fraction),
+First round: how many values begin with each of the 262,144 leading patterns of 18 bits (sign, exponent and six bits of the fraction),
 which are in the order of the values. Second: the values that begin as those at the wanted ranks do, with how often each occurs. Memory:
 the counts, and the different values of the wanted patterns. Used by `numeric_summary.py`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
 
-_PATTERNS = 1 << 16
+_BITS = 18
+_PATTERNS = 1 << _BITS
+#: Of positive numbers; those of negative ones are as many.
+_POSITIVE = _PATTERNS // 2
 #: Rows that are looked at at once: their patterns stay in a processor's cache.
 _BLOCK_ROWS = 1 << 18
-#: Of each pattern its place in the order of the values: negative ones come first, in the opposite order of their bits.
-_PLACE = np.where(np.arange(_PATTERNS) < _PATTERNS // 2, np.arange(_PATTERNS) + _PATTERNS // 2, _PATTERNS - 1 - np.arange(_PATTERNS))
 
 
 def count(values: Floats) -> Counts:
@@ -29,8 +29,7 @@ def count(values: Floats) -> Counts:
     counts = np.zeros(_PATTERNS, dtype=np.int64)
     for begun in range(0, len(values), _BLOCK_ROWS):
         counts += np.bincount(_patterns(values[begun : begun + _BLOCK_ROWS]), minlength=_PATTERNS)
-    in_order: Counts = counts[_PLACE_TO_PATTERN]
-    return in_order
+    return np.concatenate([counts[_POSITIVE:][::-1], counts[:_POSITIVE]])  # negative ones first, in the opposite order of their bits
 
 
 def wanted(counts: Counts, ranks: Sequence[int]) -> NDArray[np.bool_]:
@@ -42,8 +41,9 @@ def wanted(counts: Counts, ranks: Sequence[int]) -> NDArray[np.bool_]:
 
 def candidates(values: Floats, places: NDArray[np.bool_]) -> tuple[Floats, Counts]:
     """The second round of one part: the values of these places, in their order, and how often each is there."""
+    is_wanted = np.concatenate([places[_POSITIVE:], places[:_POSITIVE][::-1]])  # by pattern
     blocks = (values[begun : begun + _BLOCK_ROWS] for begun in range(0, len(values), _BLOCK_ROWS))
-    chosen = [block[places[_PLACE][_patterns(block)]] for block in blocks]
+    chosen = [block[is_wanted[_patterns(block)]] for block in blocks]
     found, counts = np.unique(np.concatenate(chosen) if chosen else values, return_counts=True)
     return found + 0.0, counts  # of zeros only one sign
 
@@ -83,10 +83,6 @@ class Ordered:
         return int(self.below[np.searchsorted(self.values, value, side="left")])
 
 
-def _patterns(values: Floats) -> NDArray[np.uint16]:
+def _patterns(values: Floats) -> NDArray[np.int64]:
     """Of 0.0 and -0.0 the same."""
-    bits = (values + 0.0).view(np.uint16)
-    return bits[3::4] if sys.byteorder == "little" else bits[::4]
-
-
-_PLACE_TO_PATTERN = np.argsort(_PLACE)
+    return ((values + 0.0).view(np.uint64) >> np.uint64(64 - _BITS)).view(np.int64)

@@ -7,6 +7,7 @@ judges the table without these rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import identifiers
 import number_texts
@@ -63,9 +64,9 @@ def _headers(table: Table, names: Sequence[str]) -> list[int]:
     return rows.tolist()  # type: ignore[no-any-return]  # of integers
 
 
-def _present(table: Table, names: Sequence[str]) -> NDArray[np.int64]:
+def _present(table: Table, names: Sequence[str]) -> NDArray[Any]:
     """How many cells of each row are there."""
-    present = np.zeros(table.rows, dtype=np.int64)
+    present = np.zeros(table.rows, dtype=np.min_scalar_type(len(names)))
     for name in names:
         cells = table.columns[name]
         present += np.asarray(pc.is_valid(cells)) if cells.null_count else 1

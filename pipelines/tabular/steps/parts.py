@@ -21,6 +21,7 @@ import learned_split
 import numpy as np
 import row_words
 import split
+import target_statistics
 import weights
 from allowed import declared_of
 from contract import Copies
@@ -32,6 +33,8 @@ from numpy.typing import NDArray
 from on_demand import OnDemand
 from specification import Specification
 from table import Table
+from target_statistics import Answers
+from target_values import Folds
 
 PARTS = ("train", "validation", "test")
 Mask = NDArray[np.bool_]
@@ -45,6 +48,7 @@ class Parts:
     `split_by`: what tells two rows apart to the split: identifier, features, or copy (`split.spread`). `sources`: how many rows were
     uploaded; with learned ones, how many of those train or validate, and how many their place keeps out.
     `learned_from`: mask of the training rows without outliers, where those are dropped. `weight`: of these rows.
+    `folds`: of all rows, where a column is encoded by the target (target_statistics.py).
     """
 
     rows: Rows
@@ -57,6 +61,7 @@ class Parts:
     warnings: list[str]
     sources: Mapping[str, int]
     learned_sha256: str = ""
+    folds: Folds | None = None
 
 
 def require(table: Table, specification: Specification, data: str | Path | None = None) -> Parts:
@@ -70,6 +75,7 @@ def require(table: Table, specification: Specification, data: str | Path | None 
     shares = specification.preparation["split"]
     masks = dict(zip(PARTS, split.sides(buckets, shares["validation"], shares["test"]), strict=True))
     _require_usable(rows, buckets, masks, classes)
+    del buckets  # eight bytes a row
     sources, digest = {"uploaded": rows.count}, ""
     learned = None if data is None else learned_rows.read(data, specification, classes)
     if learned is not None:
@@ -78,9 +84,11 @@ def require(table: Table, specification: Specification, data: str | Path | None 
         rows, masks, digest = placed.rows, placed.masks, learned.sha256
         sources |= {"learned": placed.used, "held_out": learned.rows.count - placed.used}
         warnings = [*warnings, *learned.warnings, *placed.warnings]
-    learned_from, fitted = _fit(rows, masks["train"], specification)
+    encoded = _encoded_by_target(rows, specification, classes)
+    folds = _folds(rows, shares["salt"]) if encoded else None
+    learned_from, fitted = _fit(rows, masks["train"], specification, encoded, classes, folds)
     weight = _weight(rows.take(learned_from), specification)
-    return Parts(rows, classes, split_by, masks, learned_from, fitted, weight, warnings, sources, digest)
+    return Parts(rows, classes, split_by, masks, learned_from, fitted, weight, warnings, sources, digest, folds)
 
 
 def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] | None]:
@@ -126,14 +134,32 @@ def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask
     contract.require_usable_split(counts, present, copies)
 
 
-def _fit(rows: Rows, is_training: Mask, specification: Specification) -> tuple[Mask, Fitted]:
+def _encoded_by_target(rows: Rows, specification: Specification, classes: list[str] | None) -> list[str]:
+    """Names of the categorical columns that are. Raises BadInput where one cannot be."""
+    columns = specification.dataset["categorical"]
+    if wrong := target_statistics.refused(columns, classes):
+        raise BadInput(f"{wrong} (Categorical.encoding in {specification.file})")
+    most = specification.preparation["max_categories"]
+    return [
+        column["name"]
+        for column in columns
+        if target_statistics.applies(column, sum(value is not None for value in rows.categorical[column["name"]][0]), classes, most)
+    ]
+
+
+def _folds(rows: Rows, salt: str) -> Folds:
+    """Of uploaded and learned rows by their content, so that copies of a row are in one fold."""
+    return target_statistics.folds(split.content_words(rows.numeric, rows.categorical, salt))
+
+
+def _fit(
+    rows: Rows, is_training: Mask, specification: Specification, encoded: list[str], classes: list[str] | None, folds: Folds | None
+) -> tuple[Mask, Fitted]:
     """Which training rows are learned from, without outliers where those are dropped; and what is fitted on all of them."""
     train = rows.take(is_training)
-    for name, values in train.numeric.items():
-        if np.all(np.isnan(values)):
-            raise BadInput(f"column {name!r} has no value in the training rows; remove it from the model's file or give more data")
     declared = {column["name"]: declared_of(column) for column in specification.dataset["categorical"]}
-    fitted = fitting.fit(train.numeric, train.categorical, specification.preparation, declared)
+    by_target = {} if folds is None else dict.fromkeys(encoded, Answers(train.target, classes, folds[is_training]))
+    fitted = fitting.fit(train.numeric, train.categorical, specification.preparation, declared, train.count, by_target)
     if specification.preparation["outlier_action"] != "drop":
         return is_training, fitted
     learned_from = is_training.copy()
@@ -145,7 +171,7 @@ def _fit(rows: Rows, is_training: Mask, specification: Specification) -> tuple[M
 
 def _weight(rows: Rows, specification: Specification) -> Any:
     preparation = specification.preparation
-    weight = np.ones(rows.count)
+    weight = weights.equal(rows.count)
     if not (preparation["balance_classes"] or preparation["reweigh_facet"]):
         return weight
     if specification.problem == "regression":

@@ -20,6 +20,7 @@ import data_versions
 import failure
 import features
 import numpy as np
+import objectives
 import parts
 import prepared_rows
 import processing_hosts
@@ -62,8 +63,7 @@ def main(argv: list[str]) -> None:
             "warnings": cut.warnings,
         }
         described = baseline.statistics(cut.fitted.statistics, lineage["rows"]["train"])
-        prepared_rows.write(cut, state, specification, output, _about(state))
-        prepared_rows.write_raw(table, cut.masks["test"][: table.rows], output / "test" / "test.parquet")
+        prepared_rows.write(cut, state, specification, output, _about(state), table)
     _write(output / "preparation", {"preparation": state, "lineage": lineage, "statistics": described})
     for warning in cut.warnings:
         print(f"warning: {warning}")
@@ -93,6 +93,7 @@ def _about(state: dict[str, Any]) -> dict[str, Any]:
         "decision_metric": state["dataset"]["decision_metric"],
         "classes": state["classes"],
         "columns": state["outputs"],
+        **objectives.aims(state["dataset"], state["outputs"]),
     }
 
 

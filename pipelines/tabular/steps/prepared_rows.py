@@ -6,6 +6,8 @@ Input: what `parts.py` decided. Output: folders of shards (dataset.py), and one 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,16 @@ import dataset
 import features
 import numpy as np
 import pyarrow as pa
-from dataset import Part, Rows
+import side_by_side
+import weights
+from dataset import Rows
+from encoded_rows import EncodedRows
+from features import Floats, Preparer
 from numpy.typing import NDArray
 from parts import Parts
 from specification import Specification
 from table import Table
+from target_values import Folds
 
 Mask = NDArray[np.bool_]
 BATCH_ROWS = 16_384
@@ -27,9 +34,9 @@ RAW_BATCH_ROWS = 262_144
 MOST_ROWS_TO_SELECT_BY = 100_000
 
 
-def transform(rows: Rows, preparer: features.Preparer, specification: Specification) -> features.Matrix:
+def _encoded(rows: Rows, preparer: Preparer, specification: Specification, folds: Folds | None) -> EncodedRows:
     numeric = features.stack(rows.numeric, specification.numeric, rows.count)
-    return preparer.transform(numeric, [rows.categorical[name] for name in specification.categorical])
+    return preparer.encode(numeric, [rows.categorical[name] for name in specification.categorical], folds)
 
 
 def select(cut: Parts, specification: Specification, count: int) -> list[str]:
@@ -39,40 +46,70 @@ def select(cut: Parts, specification: Specification, count: int) -> list[str]:
     """
     from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-    preparer = features.Preparer(cut.fitted.state)
+    preparer = Preparer(cut.fitted.state, cut.fitted.out_of_fold)
     places = np.flatnonzero(cut.learned_from)
     chosen = np.zeros(len(cut.learned_from), dtype=bool)
     chosen[places[:: -(-len(places) // MOST_ROWS_TO_SELECT_BY)]] = True
     some = cut.rows.take(chosen)
     measure = mutual_info_regression if specification.problem == "regression" else mutual_info_classif
-    information = measure(transform(some, preparer, specification), some.target, random_state=0)
+    folds = None if cut.folds is None else cut.folds[chosen]
+    information = measure(_encoded(some, preparer, specification, folds).dense(), some.target, random_state=0)
     best = np.argsort(-information, kind="stable")[:count]
     return [preparer.outputs[index] for index in sorted(best)]
 
 
-def write(cut: Parts, state: Mapping[str, Any], specification: Specification, output: Path, about: Mapping[str, Any]) -> None:
-    """The shards of `train` and `validation` below `output`."""
-    preparer = features.Preparer(state)
+def write(cut: Parts, state: Mapping[str, Any], specification: Specification, output: Path, about: Mapping[str, Any], table: Table) -> None:
+    """The shards of `train` and `validation`, and the rows of `test` as they are, below `output`; several at a time."""
+    preparer = Preparer(state, cut.fitted.out_of_fold)
     # Weights make training fairer; the choice between models is made on rows as they are.
-    masks = {"train": cut.learned_from, "validation": cut.masks["validation"]}
-    weights = {"train": cut.weight, "validation": np.ones(np.count_nonzero(masks["validation"]))}
-    writers = {name: dataset.PartWriter(output / name, about) for name in masks}
-    begun, written = 0, dict.fromkeys(masks, 0)
-    for rows in cut.rows.batches(BATCH_ROWS):
-        batch = slice(begun, begun + rows.count)
-        for name, mask in masks.items():
-            part = _prepared(rows, mask[batch], preparer, specification)
-            count = len(part.target)
-            writers[name].append(part.features, part.target, weights[name][written[name] : written[name] + count])
-            written[name] += count
-        begun = batch.stop
-    for writer in writers.values():
-        writer.close()
+    parts = [
+        ("train", cut.learned_from, cut.weight, cut.folds),
+        ("validation", cut.masks["validation"], weights.equal(cut.rows.count), None),
+    ]
+    tasks = [partial(write_raw, table, cut.masks["test"][: table.rows], output / "test" / "test.parquet")]
+    for name, mask, weight, folds in parts:
+        (output / name).mkdir(parents=True, exist_ok=True)
+        for number, rows in enumerate(shard_slices(mask)):
+            own = weight[number * dataset.ROWS_PER_SHARD :]
+            tasks.append(partial(_write_shard, cut.rows, mask, folds, rows, own, output / name, number, preparer, specification))
+    side_by_side.results(tasks, cut.rows.count)
+    for name, mask, _, _ in parts:
+        dataset.write_about(output / name, about, int(np.count_nonzero(mask)), len(shard_slices(mask)))
 
 
-def _prepared(rows: Rows, mask: Mask, preparer: features.Preparer, specification: Specification) -> Part:
-    taken = rows.take(mask)
-    return Part(transform(taken, preparer, specification), taken.target, np.empty(0))
+def shard_slices(mask: Mask) -> list[slice]:
+    """Among which rows of the table those of each shard are, of a part with these rows. At least one."""
+    begun, seen = [0], 0
+    for first in range(0, len(mask), dataset.ROWS_PER_SHARD):
+        places = np.flatnonzero(mask[first : first + dataset.ROWS_PER_SHARD])
+        next_begins = -seen % dataset.ROWS_PER_SHARD
+        if next_begins < len(places) and seen + next_begins:
+            begun.append(first + int(places[next_begins]))
+        seen += len(places)
+    return [slice(first, end) for first, end in pairwise([*begun, len(mask)])]
+
+
+def _write_shard(
+    rows: Rows,
+    mask: Mask,
+    folds: Folds | None,
+    within: slice,
+    weight: Floats,
+    folder: Path,
+    number: int,
+    preparer: Preparer,
+    specification: Specification,
+) -> None:
+    encoded, targets, begun = [], [], within.start
+    for batch in rows.batches(BATCH_ROWS, within):
+        own = mask[begun : begun + batch.count]
+        taken = batch.take(own)
+        of_batch = None if folds is None else folds[begun : begun + batch.count][own]
+        encoded.append(_encoded(taken, preparer, specification, of_batch))
+        targets.append(taken.target)
+        begun += batch.count
+    target = np.concatenate(targets)
+    dataset.write_shard(folder, number, EncodedRows.together(encoded), target, np.array(weight[: len(target)]))
 
 
 def write_raw(table: Table, mask: Mask, path: Path) -> None:

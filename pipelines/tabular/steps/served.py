@@ -15,6 +15,7 @@ from typing import Any
 
 import algorithms
 import numpy as np
+import objectives
 import one_row
 import prediction_shares
 from allowed import Allowed
@@ -25,9 +26,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Served:
-    """`about`: problem, metric, classes; `version`: where the model came from; `state`: the preparation with the contract.
+    """`about`: problem, metric, classes, and what `objectives.aims` says; `version`: where the model came from.
 
-    `predictions`: how those on the validation rows are spread (`prediction_shares.py`); None of versions from before they were kept.
+    `state`: the preparation with the contract. `predictions`: how those on the validation rows are spread (`prediction_shares.py`); None of
+    versions from before they were kept.
     """
 
     preparer: Preparer
@@ -89,8 +91,10 @@ class Served:
 def load(folder: Path) -> Served:
     state = json.loads((folder / "preparation.json").read_text(encoding="utf-8"))
     version = json.loads((folder / "version.json").read_text(encoding="utf-8"))
+    preparer = Preparer(state)
     about = {"problem": state["dataset"]["problem"], "metric": state["dataset"]["metric"], "classes": state["classes"]}
+    about |= objectives.aims(state["dataset"], preparer.outputs)
     model = algorithms.find(version["algorithm"]).load(folder, about)
     spread = folder / prediction_shares.FILE
     predictions = json.loads(spread.read_text(encoding="utf-8")) if spread.exists() else None
-    return Served(Preparer(state), model, about, version, state, predictions)
+    return Served(preparer, model, about, version, state, predictions)

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import objectives
 from failure import BadInput
 
+#: Fields of columns that say how they are learned from, and not what they hold.
+_LEARNED_BY = ("monotone", "encoding")
 SIBLING = Path(__file__).with_name("specification.json")
 
 
@@ -70,6 +73,11 @@ class Specification:
         return str(self.dataset["problem"])
 
     @property
+    def objective(self) -> str:
+        """As in objectives.py; "mean" where there are classes."""
+        return str(objectives.aims(self.dataset, ())["objective"])
+
+    @property
     def metric(self) -> str:
         return str(self.dataset["metric"])
 
@@ -80,8 +88,10 @@ class Specification:
     @property
     def schema_sha256(self) -> str:
         """Changes with the columns, their ranges and the target; not with how good is good enough, nor with what nothing is learned of."""
-        others = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric", "extra_in_requests", "ignore")
+        others = ("metric", "threshold", "threshold_range", "more_is_better", "decision_metric", "objective", "extra_in_requests", "ignore")
         schema = {name: value for name, value in self.dataset.items() if name not in others}
+        for kind in ("numeric", "categorical"):
+            schema[kind] = [{name: value for name, value in column.items() if name not in _LEARNED_BY} for column in schema[kind]]
         # Refusing is what every version did before there was a choice.
         schema["categorical"] = [_without(column, unlisted="refuse") for column in schema["categorical"]]
         return _sha256(schema)

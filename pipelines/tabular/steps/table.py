@@ -8,6 +8,7 @@ read a batch at a time into columns on disk (`large_files.py`), where the caller
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -128,16 +129,20 @@ def read(path: str | Path, scratch: Path | None = None) -> Table:
     for a table that is too large for memory; None for a table that fits.
     """
     files = table_files.listed(Path(path))
-    columns: Columns
     if scratch is not None and table_files.exceed(files, MOST_BYTES_IN_MEMORY):
-        columns, schemas, rows = large_files.store(files, scratch)
-        arrays = Arrays(scratch / "arrays")
-    else:
-        parts = [table_files.read(file) for file in files]
-        columns, schemas, rows = _together(files, parts), [part.schema for part in parts], [part.num_rows for part in parts]
-        arrays = Arrays()
-    origins = tuple(map(Source, files, rows))
-    return Table(columns, origins, sha256(files), table_files.widened(schemas), arrays=arrays)
+        return _read_large(files, scratch)
+    parts = [table_files.read(file) for file in files]
+    origins = tuple(Source(file, part.num_rows) for file, part in zip(files, parts, strict=True))
+    return Table(_together(files, parts), origins, sha256(files), table_files.widened([part.schema for part in parts]))
+
+
+def _read_large(files: Sequence[Path], scratch: Path) -> Table:
+    heads = large_files.judged(files, scratch)
+    with ThreadPoolExecutor(1) as hashing:
+        digest = hashing.submit(sha256, files)
+        columns, rows = large_files.store(heads, scratch)
+    widened = table_files.widened([head.schema for head in heads])
+    return Table(columns, tuple(map(Source, files, rows)), digest.result(), widened, arrays=Arrays(scratch / "arrays"))
 
 
 def _together(files: Sequence[Path], parts: Sequence[pa.Table]) -> pa.Table:

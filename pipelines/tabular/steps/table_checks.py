@@ -80,7 +80,11 @@ def _product(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 def _pairs(codes: NDArray[np.int64], target: NDArray[np.float64]) -> tuple[int, int]:
     """How many categories there are, and how many pairs of a category and a class."""
     classes = int(target.max()) + 1
-    counts = np.bincount(codes * classes + target.astype(np.int64), minlength=(int(codes.max()) + 1) * classes).reshape(-1, classes)
+    counts = np.zeros((int(codes.max()) + 1) * classes, dtype=np.int64)
+    for begun in range(0, len(codes), _BLOCK_ROWS):
+        block = slice(begun, begun + _BLOCK_ROWS)
+        np.add.at(counts, codes[block] * classes + target[block].astype(np.int64), 1)
+    counts = counts.reshape(-1, classes)
     return int(np.count_nonzero(counts.any(axis=1))), int(np.count_nonzero(counts))
 
 

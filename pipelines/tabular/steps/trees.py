@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import objectives
 from dataset import Batches
 from light_xgboost import xgboost
 from numpy.typing import NDArray
@@ -20,10 +21,13 @@ MODEL_FILE = "model.ubj"
 SETTINGS_FILE = "settings.json"
 
 OBJECTIVE = {"regression": "reg:squarederror", "binary": "binary:logistic", "multiclass": "multi:softprob"}
+#: Leaves that hold the means of their rows, none below 0 where no answer is. A forest of Poisson's loss would take one short step to them.
+MEANS = {"objective": OBJECTIVE["regression"], "eval_metric": "rmse"}
 #: What stops boosting is the loss that it optimises, whatever the metric is: ranks are as good as they get after a few small
 #: steps, when probabilities have hardly moved from the class shares. The metric chooses between trials (docs/decisions/0064).
 LOSS = {"regression": "rmse", "binary": "logloss", "multiclass": "mlogloss"}
-
+#: Both, of a regression that does not predict a mean by squared errors. The logarithms of `log_mean` do (logarithms.py).
+_OF_ANOTHER_AIM = {objectives.COUNT: ("count:poisson", "poisson-nloglik"), objectives.QUANTILE: ("reg:quantileerror", "quantile")}
 
 #: Cells below which waking more threads costs more than it saves.
 FEWEST_CELLS_PER_THREAD = 500_000
@@ -37,15 +41,20 @@ def threads(cells: int) -> int:
 
 def base_parameters(about: Mapping[str, Any], train: Batches) -> dict[str, Any]:
     problem = about["problem"]
+    objective, loss = _OF_ANOTHER_AIM.get(about.get("objective", objectives.MEAN), (OBJECTIVE[problem], LOSS[problem]))
     parameters: dict[str, Any] = {
-        "objective": OBJECTIVE[problem],
-        "eval_metric": LOSS[problem],
+        "objective": objective,
+        "eval_metric": loss,
         "tree_method": "hist",
         "seed": 0,
         "nthread": threads(train.rows * train.columns),
     }
     if problem == "multiclass":
         parameters["num_class"] = len(about["classes"])
+    if (share := objectives.quantile_of(about["metric"])) is not None:
+        parameters["quantile_alpha"] = share
+    if signs := about.get("monotone"):
+        parameters["monotone_constraints"] = tuple(signs)
     return parameters
 
 

@@ -35,15 +35,17 @@ DECLARED = frozenset(TUNABLE) | {
 }
 #: The image wants it of every search; 1 where nothing is boosted.
 REQUIRED = "num_round"
-#: Metrics of the model's file that the image calls something else.
-_IMAGES_NAME = {"average_precision": "aucpr", "log_loss": "logloss", "macro_f1": "f1_macro"}
+#: Metrics of the model's file that the image calls something else. It knows no loss of quantiles, so that one goes by the name of the
+#: loss that it is of the median, twice: the tuner minimises what is printed under that name.
+_IMAGES_NAME = {"average_precision": "aucpr", "log_loss": "logloss", "macro_f1": "f1_macro", "pinball": "mae"}
 #: The program of this variable is the algorithm of a trial: as a hyperparameter its name would be refused.
 ALGORITHM_VARIABLE = "ALGORITHM"
 
 
 def objective(metric: str, problem: str) -> str:
     """A metric of the model's file as the tuner knows it: `validation:rmse`."""
-    name = "mlogloss" if (metric, problem) == ("log_loss", "multiclass") else _IMAGES_NAME.get(metric, metric)
+    known = "pinball" if metric.startswith("pinball_") else metric
+    name = "mlogloss" if (metric, problem) == ("log_loss", "multiclass") else _IMAGES_NAME.get(known, known)
     return f"validation:{name}"
 
 

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 Weights = NDArray[np.float64]
 
 
+def equal(rows: int) -> Weights:
+    """One for each row; they take no memory, and cannot be changed."""
+    return np.broadcast_to(np.float64(1.0), rows)
+
+
 def balanced(classes: NDArray[np.int64]) -> Weights:
     """n / (k n_c), as scikit-learn's class_weight="balanced" (King & Zeng 2001)."""
     counts = np.bincount(classes)

@@ -8,7 +8,9 @@ from typing import Any
 import checkpoints
 from boosting import boost
 from dataset import Batches
+from logarithms import Logarithms, answering
 from matrices import binned
+from objectives import LOG_MEAN
 from trees import Trees, base_parameters, load
 
 from algorithms import numbers
@@ -35,7 +37,10 @@ def fit(train: Batches, validation: Batches | None, about: Mapping[str, Any], hy
     given = numbers({**segment, **hyperparameters}, DEFAULTS, "gradient_boosting")
     own = {name: value for name, value in given.items() if name not in ("num_round", "early_stopping_rounds", "checkpoint_rounds")}
     parameters = {**base_parameters(about, train), **own}
-    judged = [] if validation is None else [validation]
-    with binned(train, *judged, threads=parameters["nthread"]) as made:
+    is_logarithm = about.get("objective") == LOG_MEAN
+    judged = [train] if validation is None else [train, validation]
+    learned = [Logarithms(rows) for rows in judged] if is_logarithm else judged
+    with binned(*learned, threads=parameters["nthread"]) as made:
         booster = boost(parameters, made, given["num_round"], given["early_stopping_rounds"], given["checkpoint_rounds"], kept)
-    return Trees(booster, {**given, "num_round": booster.num_boosted_rounds()})
+    settings = {**given, "num_round": booster.num_boosted_rounds()}
+    return Trees(answering(booster, train) if is_logarithm else booster, settings)

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import objectives
 from dataset import Batches
+from logarithms import Logarithms, mean_over_typical
 from numpy.typing import NDArray
 
 from algorithms import numbers
-from algorithms._linear_fit import logistic, ridge
+from algorithms._linear_fit import Fitted, Signs, logistic, poisson, quantile, ridge
 
 #: `lambda` is the strength of the L2 penalty. SageMaker's tuner wants `num_round` of every program; nothing is boosted here.
 DEFAULTS = {"lambda": 1.0, "num_round": 1}
@@ -34,12 +36,13 @@ class Linear:
         self.intercepts = intercepts
         self.centre = centre  # mean of the training rows: the reference of the attributions
         self.problem = about["problem"]
+        self.is_exponential = about.get("objective") in (objectives.COUNT, objectives.LOG_MEAN)  # the score is a logarithm
         self.settings = settings
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         scores = self._scores(matrix)
         if self.problem == "regression":
-            return scores[:, 0]
+            return np.exp(scores[:, 0]) if self.is_exponential else scores[:, 0]
         if self.problem == "binary":
             return np.asarray(1 / (1 + np.exp(-scores[:, 0])), dtype=np.float64)
         exponential = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -68,16 +71,28 @@ class Linear:
 
 
 def fit(train: Batches, _validation: Batches | None, about: Mapping[str, Any], hyperparameters: Mapping[str, str]) -> Linear:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # ships no types
+    from threadpoolctl import threadpool_limits
 
     given = numbers(hyperparameters, DEFAULTS, "linear")
     # One thread: how a product is divided among threads changes its last bits.
     with threadpool_limits(limits=1):
-        if about["problem"] == "regression":
-            fitted = ridge(train, given["lambda"])
-        else:
-            fitted = logistic(train, given["lambda"], len(about["classes"]))
+        fitted = _fitted(train, about, given["lambda"], about.get("monotone"))
     return Linear(*fitted, about, given)
+
+
+def _fitted(train: Batches, about: Mapping[str, Any], penalty: float, signs: Signs) -> Fitted:
+    if about["problem"] != "regression":
+        return logistic(train, penalty, len(about["classes"]), signs)
+    share = objectives.quantile_of(about["metric"])
+    if share is not None:
+        return quantile(train, penalty, share)
+    if about.get("objective") == objectives.COUNT:
+        return poisson(train, penalty, signs)
+    if about.get("objective") != objectives.LOG_MEAN:
+        return ridge(train, penalty, signs)
+    coefficients, intercepts, means = ridge(Logarithms(train), penalty, signs)
+    factor = mean_over_typical(train, lambda matrix: (matrix.astype(np.float64) @ coefficients + intercepts)[:, 0])
+    return coefficients, intercepts + np.log(factor), means
 
 
 def load(folder: Path, about: Mapping[str, Any]) -> Linear:

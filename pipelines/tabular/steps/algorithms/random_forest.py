@@ -7,8 +7,10 @@ from typing import Any
 
 from dataset import Batches
 from light_xgboost import xgboost
+from logarithms import Logarithms, answering
 from matrices import binned
-from trees import Trees, base_parameters, load
+from objectives import COUNT, LOG_MEAN
+from trees import MEANS, Trees, base_parameters, load
 
 from algorithms import numbers
 
@@ -33,5 +35,9 @@ def fit(train: Batches, _validation: Batches | None, about: Mapping[str, Any], h
         "lambda": 1e-5,  # the value of XGBRFRegressor: leaves hold plain means
         **{name: value for name, value in given.items() if name != "num_round"},
     }
-    with binned(train, threads=parameters["nthread"]) as made:
-        return Trees(xgboost.train(parameters, made[0], given["num_round"], verbose_eval=False), given)
+    if about.get("objective") == COUNT:
+        parameters |= MEANS
+    is_logarithm = about.get("objective") == LOG_MEAN
+    with binned(Logarithms(train) if is_logarithm else train, threads=parameters["nthread"]) as made:
+        booster = xgboost.train(parameters, made[0], given["num_round"], verbose_eval=False)
+    return Trees(answering(booster, train) if is_logarithm else booster, given)

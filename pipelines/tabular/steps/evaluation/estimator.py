@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import objectives
 from dataset import Rows
 from decisions import Predictions
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def _drawn_classes(
 
 def _fit_errors(metric: str, rows: Rows, predicted: Predictions) -> dict[str, Any]:
     """A metric of squared errors needs their mean to be right: the tail of large errors need not be that of small ones."""
-    power = 1 if metric == "mae" else 2
+    power = 1 if metric == "mae" or objectives.quantile_of(metric) is not None else 2
     categories = _categories(rows)
     matrix = _matrix(rows, predicted, categories)
     errors = rows.target - predicted.scores

@@ -6,14 +6,14 @@ curves of a classification, thinned so that evaluation.json stays small.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from dataset import Rows
 from decisions import Predictions
-from measures import METRICS, REPORTED, measure
+from measures import METRICS, measure
 from numpy.typing import NDArray
 from resampling import as_of_all, bootstrap, interval, sample
 
@@ -27,9 +27,9 @@ MOST_POINTS = 1000
 MOST_CLASSES = 100
 
 
-def overall(problem: str, target: Floats, predicted: Predictions) -> dict[str, dict[str, float | None]]:
+def overall(names: Sequence[str], target: Floats, predicted: Predictions) -> dict[str, dict[str, float | None]]:
     """SageMaker's metrics schema (value, standard_deviation) with the interval's ends beside it; of a sample where rows are many."""
-    names, rows = REPORTED[problem], sample(len(target))
+    rows = sample(len(target))
     answers, guesses = target[rows], predicted.take(rows)
     sampled = bootstrap({name: partial(METRICS[name], answers, guesses) for name in names}, len(answers))
     result = {}

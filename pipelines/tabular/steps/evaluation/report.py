@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import objectives
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from specification import Specification
 
@@ -22,6 +23,7 @@ def render(facts: dict[str, Any], specification: Specification) -> str:
             pictures=_pictures(facts, specification),
             model=specification.model,
             dataset=specification.dataset,
+            predicts=objectives.in_words(specification.dataset),
             preparation=specification.preparation,
         )
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import objectives
 from algorithms import linear as linear_models
 from dataset import Part
 from decisions import DECIDED, Predictions, fit_threshold
@@ -21,12 +22,13 @@ MOST_TRAINING_ROWS = 200_000
 
 
 def constant(metric: str, target: Floats, about: Mapping[str, Any], rows: int) -> Predictions:
-    """The same answer for all `rows`: the class shares or the mean of the training answers `target` (the median, for `mae`).
+    """The same answer for all `rows`: the class shares, or of the training answers `target` the mean, the median for `mae`, the quantile.
 
     The decided class is the one that is best by the metric on the training rows; the most frequent one otherwise.
     """
     if about["problem"] == "regression":
-        return Predictions.of(np.full(rows, np.median(target) if metric == "mae" else target.mean()), None)
+        share = 0.5 if metric == "mae" else objectives.quantile_of(metric)
+        return Predictions.of(np.full(rows, target.mean() if share is None else np.quantile(target, share)), None)
     counts = np.bincount(target.astype(np.int64), minlength=len(about["classes"]))
     decided = max(range(len(counts)), key=lambda label: (_if_always(metric, target, label), counts[label]))
     shares = counts / len(target)

@@ -59,7 +59,7 @@ def seed_numpy() -> None:
 def limit_threads(threads: int) -> None:
     """OpenMP and BLAS read their variables when they are loaded, which was before this job's environment was known."""
     try:
-        import threadpoolctl  # type: ignore[import-untyped]  # ships no types
+        import threadpoolctl
     except ImportError:
         return
     threadpoolctl.threadpool_limits(threads)
