@@ -63,19 +63,20 @@ class _Draft:
 
 
 def _draft(source: Path, name: str | None, settings: Settings, scratch: Path) -> _Draft:
-    from build_scripts.drafting import columns, model_file, plain_files, roles, targets, written_numbers, yardstick
+    from build_scripts.drafting import columns, model_file, plain_files, rewriting, roles, targets, written_numbers, yardstick
+    from build_scripts.drafting import sample as samples
 
     plain = plain_files.of(source, scratch / "plain")
-    table = load("table").read(plain.path, scratch / "columns")
+    table = _table(plain.path, scratch / "columns")
     said = list(plain.said)
-    ways = columns.rewritten(table)
+    ways = rewriting.of(table) if plain.is_text else {}
     if ways:
         plain = plain_files.rewrite(plain, scratch, {column: written_numbers.converter(way) for column, way in ways.items()})
-        table = load("table").read(plain.path, scratch / "rewritten")
+        table = _table(plain.path, scratch / "rewritten")
         said += [f"written anew as numbers: {', '.join(f'{column} ({way.in_words})' for column, way in ways.items())}"]
     found = columns.of(table)
     target, others = targets.chosen(found, name)
-    sample = columns.sample(table, found)
+    sample = samples.of(table, found)
     answers = target.answers(table, sample.places)
     given = roles.of(found, target, sample, answers)
     features = [role.column.name for role in given if role.place in (roles.Place.NUMERIC, roles.Place.CATEGORICAL)]
@@ -86,6 +87,15 @@ def _draft(source: Path, name: str | None, settings: Settings, scratch: Path) ->
     environments = [environment.name for environment in settings.environments]
     draft = model_file.Draft(source.name, table.rows, said, given, target, others, judged, environments)
     return _Draft(model_file.text(draft), plain.path, plain.is_copy, _report(draft))
+
+
+def _table(path: Path, folder: Path) -> Any:
+    """The steps' own table; of one that is larger than memory, columns in a folder of its own."""
+    folder.mkdir()
+    table = load("table").read(path, folder)
+    if not table.rows:
+        raise ProblemError(f"{path.name}: the table has a header and no rows; give at least {load('contract').FEWEST_ROWS}")
+    return table
 
 
 def _report(draft: Any) -> list[str]:

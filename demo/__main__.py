@@ -2,6 +2,7 @@
 
     python -m demo                                      every model whose data come with the project, side by side
     python -m demo --model churn --data table.csv       one model, with a table of your own
+    python -m demo --data table.csv --target price      a table that no model describes: its file is drafted first, in a copy
 
 Output: one line for each stage; `<out>/index.html`, the story to look at; `<out>/permissions.html`, what each role used;
 `<out>/timings.json`; `<out>/logs` of the commands and `<out>/account/logs` of builds, jobs and model servers.
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from build_scripts.command_line import read_settings
-from demo import page, permissions_page, story, timings
+from demo import drafted, page, permissions_page, story, timings
 from demo.errors import AccountEndedError, Interrupted, SetupError, StageError
 from demo.lock import only_one
 from demo.narrator import Narrator
@@ -62,10 +63,20 @@ def main(command_line: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, settings: Settings, narrator: Narrator, account_ended: Callable[[str], None]) -> int:
-    told = subjects(settings, options.model, options.data)
-    directory = options.out.resolve()
+    if options.target is None:
+        told = subjects(settings, options.model, options.data)
+    elif options.data is None or options.model is not None:
+        raise SetupError("--target drafts a model of --data FILE, and is not for one that is in models/; leave --model out")
+    directory, checkout = options.out.resolve(), _CHECKOUT
     with _working_directory(directory) as working_directory:
-        terminal = Terminal(_CHECKOUT, directory)
+        if options.target is not None:
+            narrator.chapter("A model of your data")
+            with narrator.stage("A model is drafted") as stage:
+                found = drafted.draft(_CHECKOUT, settings, options.data, options.target, working_directory)
+                stage.note = f"models/{found.model.replace('-', '_')}.py, in a copy of this checkout"
+            narrator.say("\n".join(f"        {line}" for line in found.report))
+            checkout, settings, told = found.checkout, found.settings, subjects(found.settings, found.model, found.data)
+        terminal = Terminal(checkout, directory, tools=_CHECKOUT)
         try:
             choices = Options(options.port, options.speed, options.traffic_speed, on_account_end=account_ended)
             facts = story.tell(terminal, narrator, settings, told, choices, working_directory)
@@ -94,6 +105,9 @@ def _run(options: argparse.Namespace, settings: Settings, narrator: Narrator, ac
                 terminal.close()
     timings.write(directory / "timings.json", facts, narrator.elapsed())
     logs = f"{options.out / 'logs'}, {options.out / 'account' / 'logs'}"
+    if options.target is not None:
+        again = f"python -m build_scripts.describe_data {options.data} --target {options.target}"
+        narrator.say(f"\nThe draft is gone with its copy; `{again}` writes it into models/")
     if rest := left_out(settings, told):
         narrator.say(f"\nNot told: {', '.join(rest)} (--model NAME, with --data FILE where the data is not part of this project)")
     narrator.say(f"\nDone in {narrator.elapsed():.0f} s. Look at it: {options.out / 'index.html'}   Logs: {logs}")
@@ -126,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="directory for the page and the logs (default: %(default)s)")
     parser.add_argument("--model", metavar="NAME", help="tell the story of this file of models/ alone (default: each whose data is here)")
     parser.add_argument("--data", type=Path, help="your own CSV or Parquet file for that model (default: the example's)")
+    parser.add_argument("--target", metavar="COLUMN", help="of --data: draft a model that predicts it, as build_scripts.describe_data does")
     parser.add_argument(
         "--port", type=arguments.port, default=0, help="port of the local account; 0 takes a free one (default: %(default)s)"
     )

@@ -25,7 +25,10 @@ def push_and_train(terminal: Terminal, narrator: Narrator, settings: Settings, f
     clone = loop.Repository(terminal, settings, terminal.checkout, repository)
     with narrator.stage("git commit") as stage:
         clone.commit("The working tree as it is")
-        stage.note = "this checkout, uncommitted changes included"
+        is_own = (terminal.checkout / ".git").exists()
+        stage.note = (
+            "this checkout, uncommitted changes included" if is_own else "a copy of this checkout, with the draft as its only model"
+        )
     pipeline = settings.project.names.build_pipeline
     known = {execution["pipelineExecutionId"] for execution in loop.pipeline_executions(terminal, pipeline)}
     with narrator.stage("git push") as stage:

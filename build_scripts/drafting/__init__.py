@@ -1,1 +1,4 @@
-"""From a data file to the draft of a model's file: layout, plain_files, columns, targets, roles, model_file. Used by describe_data.py."""
+"""From a data file to the draft of a model's file, for describe_data.py.
+
+Journey: layout, plain_files, columns, sample, targets, roles, yardstick, model_file.
+"""

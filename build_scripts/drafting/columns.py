@@ -1,12 +1,12 @@
-"""What is in each column of a table: counted over all rows, and looked at more closely in a fixed sample of them.
+"""What is in each column of a table, counted over all rows.
 
-Input: a `table.Table` of the steps. Output: a `Column` for each, and `Sample`. What a cell means is decided by the steps
-(column_values.py). Memory holds one column at a time. Next: `targets.py` and `roles.py`.
+Input: a `table.Table` of the steps. Output: a `Column` for each. What a cell means is decided by the steps (column_values.py). Memory holds
+one column at a time. Next: `sample.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,13 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from build_scripts.drafting.written_numbers import Way, are_thousands, ways
+from build_scripts.drafting import texts
 from build_scripts.step_modules import load
 
-#: Evenly spaced rows, the first and the last among them.
-MOST_SAMPLED_ROWS = 20_000
-#: As many cells tell what a column of text holds.
-_CELLS_LOOKED_AT = 2_000
 #: Above so many, categories and numbers are not told apart one by one.
 _MOST_VALUES, _MOST_NUMBERS = 10_000, 20
 
@@ -70,82 +66,13 @@ class Column:
         return self.kind is Kind.NUMBER and set(self.values or ()) == {"0", "1"}
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Some rows of the table, by their places. `numbers`: NaN where missing. `categories`: codes, -1 where missing."""
-
-    places: NDArray[np.int64]
-    of_rows: int
-    numbers: Mapping[str, NDArray[np.float64]]
-    categories: Mapping[str, NDArray[np.int64]]
-
-    @property
-    def rows(self) -> int:
-        return len(self.places)
-
-    @property
-    def in_words(self) -> str:
-        return "all rows" if self.rows == self.of_rows else f"{self.rows:,} evenly spaced rows of {self.of_rows:,}"
-
-    def codes(self, name: str) -> NDArray[np.int64]:
-        """Equal for equal values, in the order in which they come: two columns that say the same have the same."""
-        values = self.numbers[name] if name in self.numbers else self.categories[name].astype(np.float64)
-        _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-        return np.asarray(np.argsort(np.argsort(first))[inverse], dtype=np.int64)
-
-
-def rewritten(table: Any) -> dict[str, Way]:
-    """The columns of text whose numbers are not written as programs write them, and how they are."""
-    found = {name: ways(_texts(table, name)) for name in table.columns.column_names if _may_be_numbers(table, name)}
-    has_commas = any(way == {Way.COMMA} for way in found.values())
-    preferred = Way.COMMA if has_commas else Way.POINT
-    chosen = {}
-    for name, possible in found.items():
-        if Way.PLAIN in possible:
-            is_grouped = has_commas and Way.COMMA in possible and are_thousands(_texts(table, name))
-            if is_grouped or _has_gap_signs(table, name):
-                chosen[name] = Way.COMMA if is_grouped else Way.PLAIN
-        elif possible:
-            chosen[name] = preferred if preferred in possible else next(iter(possible))
-    return chosen
-
-
-def _may_be_numbers(table: Any, name: str) -> bool:
-    """By a few cells: most columns of words are none at a glance."""
-    if not load("column_values").is_text(table.columns.schema.field(name).type):
-        return False
-    return bool(ways(_few(table, name)))
-
-
-def _has_gap_signs(table: Any, name: str) -> bool:
-    try:
-        table.numbers(name)
-    except load("column_values").UnreadableError:
-        return True
-    return False
-
-
-def _texts(table: Any, name: str) -> Iterator[str]:
-    for part in load("column_values").chunks(table.columns[name]):
-        yield from pc.unique(pc.utf8_trim(part.drop_null(), characters=load("cells").WHITE_SPACE)).to_pylist()
-
-
-def _few(table: Any, name: str) -> list[str]:
-    """Cells of a column of text, evenly spaced."""
-    cells = table.columns[name]
-    places = np.unique(np.linspace(0, max(len(cells) - 1, 0), min(_CELLS_LOOKED_AT, len(cells))).astype(np.int64))
-    taken = load("column_values").plain(cells.take(pa.array(places)))
-    white_space = load("cells").WHITE_SPACE
-    return [text.strip(white_space) for text in taken.drop_null().to_pylist()]
-
-
 def of(table: Any) -> list[Column]:
     """Every column of the table, in its order."""
     return [_column(table, name) for name in table.columns.column_names]
 
 
 def _column(table: Any, name: str) -> Column:
-    held, values = table.columns.schema.field(name).type, load("column_values")
+    values = load("column_values")
     held = values.plain(table.columns[name].slice(0, 0)).type
     if table.columns[name].null_count == table.rows:
         return Column(name, Kind.EMPTY, table.rows)
@@ -162,16 +89,16 @@ def _column(table: Any, name: str) -> Column:
 
 def _of_text(table: Any, name: str) -> Column:
     """Numbers, unless some have leading zeros, which codes have; dates; or words."""
-    few, cells = _few(table, name), load("cells")
-    present = [text for text in few if text not in cells.MISSING]
+    cells = load("cells")
+    present = [text for text in texts.few(table, name) if text not in cells.MISSING]
     if not present:
-        return Column(name, Kind.EMPTY, table.rows) if not _known(table, name) else _categories(table, name, Kind.CATEGORY)
+        return Column(name, Kind.EMPTY, table.rows)
     numbers = [text for text in present if cells.NUMBER.fullmatch(text)]
-    if 2 * len(numbers) > len(present) and not any(map(_has_leading_zero, _texts(table, name))):
+    if 2 * len(numbers) > len(present) and not any(map(_has_leading_zero, texts.different(table, name))):
         return _numbers(table, name)
     dates = load("number_texts").DATE
     if all(map(dates.fullmatch, present)):
-        return Column(name, Kind.DATE, table.rows, known=_known(table, name), example=present[0])
+        return Column(name, Kind.DATE, table.rows, known=table.rows - table.columns[name].null_count, example=present[0])
     return _categories(table, name, Kind.CATEGORY)
 
 
@@ -179,14 +106,9 @@ def _has_leading_zero(text: str) -> bool:
     return len(text) > 1 and text[0] == "0" and text.isdigit()
 
 
-def _known(table: Any, name: str) -> int:
-    missing = load("cells").MISSING
-    return sum(text not in missing for text in _texts(table, name))
-
-
 def _numbers(table: Any, name: str) -> Column:
     """Cells that are no numbers are the contract's to refuse, with their lines: here they are missing."""
-    values = _floats(table, name)
+    values = floats(table, name)
     known = values[np.isfinite(values)]
     if not len(known):
         return Column(name, Kind.EMPTY, table.rows)
@@ -206,7 +128,7 @@ def _numbers(table: Any, name: str) -> Column:
     )
 
 
-def _floats(table: Any, name: str) -> NDArray[np.float64]:
+def floats(table: Any, name: str) -> NDArray[np.float64]:
     values = load("column_values")
     try:
         return np.asarray(table.numbers(name))
@@ -223,7 +145,7 @@ def _categories(table: Any, name: str, kind: Kind) -> Column:
         distinct, codes = table.categories(name)
     except values.TooManyError as error:
         known = table.rows - table.columns[name].null_count
-        return Column(name, kind, table.rows, known=known, different=error.different, example=_few(table, name)[0])
+        return Column(name, kind, table.rows, known=known, different=error.different, example=texts.few(table, name)[0])
     except values.UnreadableError as error:
         return Column(name, Kind.OTHER, table.rows, example=error.texts[0])
     counts = np.bincount(codes, minlength=len(distinct)).tolist()
@@ -239,18 +161,3 @@ def _categories(table: Any, name: str, kind: Kind) -> Column:
         values=present if len(present) <= _MOST_VALUES else None,
         example=next(iter(present)),
     )
-
-
-def sample(table: Any, columns: list[Column]) -> Sample:
-    """The columns of numbers and of categories that are not too many, in the same rows."""
-    places = np.unique(np.linspace(0, table.rows - 1, min(MOST_SAMPLED_ROWS, table.rows)).astype(np.int64))
-    numbers, categories = {}, {}
-    for column in columns:
-        if column.kind is Kind.NUMBER:
-            values = _floats(table, column.name)[places]
-            numbers[column.name] = np.where(np.isfinite(values), values, np.nan)
-        elif column.values is not None:
-            distinct, codes = table.categories(column.name)
-            is_missing = np.array([value is None for value in distinct])
-            categories[column.name] = np.where(is_missing[codes[places]], -1, codes[places])
-    return Sample(places, table.rows, numbers, categories)

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from build_scripts.drafting.columns import Sample
+from build_scripts.drafting.sample import Sample
 
 Floats = NDArray[np.float64]
 

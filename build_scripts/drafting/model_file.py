@@ -73,7 +73,7 @@ def _data(draft: Draft, indent: str) -> Iterator[str]:
     target, measured = draft.target, draft.yardstick
     yield from _said(f"problem=Problem.{target.problem.name},", target.problem_reason, indent)
     also = "".join(f"; {_plain(other.column.name)} may be meant, too ({other.reason})" for other in draft.others[:3])
-    yield from _said(f"target={quoted(target.column.name)},", f"{target.reason}{also if 'guess' in target.reason else ''}", indent)
+    yield from _said(f"target={quoted(target.column.name)},", f"{target.reason}{also}", indent)
     if target.problem is Problem.BINARY:
         yield from _said(f"positive_class={quoted(target.positive)},", target.positive_reason, indent)
     for place, made in ((Place.NUMERIC, "Numeric"), (Place.CATEGORICAL, "Categorical")):

@@ -27,10 +27,11 @@ Converter = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Plain:
-    """`path`: a file, or a folder. `is_copy`: it was written anew, below the folder that was given for it. `said`: of the files, once."""
+    """`path`: a file, or a folder. `is_copy`: it was written anew, below the folder given for that. `said`: how files are written."""
 
     path: Path
     is_copy: bool
+    is_text: bool  # all of it, so that it can be written anew
     said: list[str] = field(default_factory=list)
 
 
@@ -40,26 +41,24 @@ def of(path: Path, folder: Path) -> Plain:
     layouts = {file: layout.of(file) for file in files if _kind(file) in (".csv", ".csv.gz")}
     said = list(dict.fromkeys([found.in_words for found in layouts.values()]))
     said += ["the first sheet of an Excel workbook"] * any(_kind(file) == ".xlsx" for file in files)
-    said += ["Parquet"] * any(_kind(file) == ".parquet" for file in files)
+    is_text = all(_kind(file) != ".parquet" for file in files)
+    said += ["Parquet"] * (not is_text)
     if all(_kind(file) == ".parquet" or (file in layouts and layouts[file].is_plain and not _is_padded(file)) for file in files):
-        return Plain(path, is_copy=False, said=said)
+        return Plain(path, is_copy=False, is_text=is_text, said=said)
     target = folder / _stem(path) if path.is_dir() else folder
     target.mkdir(parents=True, exist_ok=True)
     written = [_written(file, layouts.get(file), target) for file in files]
-    return Plain(target if path.is_dir() else written[0], is_copy=True, said=said)
+    return Plain(target if path.is_dir() else written[0], is_copy=True, is_text=is_text, said=said)
 
 
 def rewrite(plain: Plain, folder: Path, converters: Mapping[str, Converter]) -> Plain:
-    """The CSV files with some columns converted, cell by cell."""
+    """CSV files with some columns converted, cell by cell."""
     files = _listed(plain.path)
     target = folder / "converted" / (plain.path.name if plain.path.is_dir() else "")
     target.mkdir(parents=True)
     for file in files:
-        if _kind(file) == ".csv":
-            _write(target / file.name, _converted(_records(file, Layout()), converters))
-        else:
-            (target / file.name).symlink_to(file.resolve())
-    return Plain(target if plain.path.is_dir() else target / plain.path.name, is_copy=True, said=plain.said)
+        _write(target / file.name, _converted(_records(file, Layout()), converters))
+    return Plain(target if plain.path.is_dir() else target / plain.path.name, is_copy=True, is_text=True, said=plain.said)
 
 
 def _listed(path: Path) -> list[Path]:

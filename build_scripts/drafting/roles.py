@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_scripts.drafting import leaks, ranges
-from build_scripts.drafting.columns import Column, Kind, Sample
+from build_scripts.drafting.columns import Column, Kind
+from build_scripts.drafting.sample import Sample
 from build_scripts.drafting.targets import Target
 from build_scripts.step_modules import load
 from settings_schema import Problem

@@ -29,6 +29,8 @@ _NAMES = frozenset(
 POSITIVE = frozenset({"yes", "true", "1", "y", "t", "positive", "pos", "sí", "si", "ja", "oui"})
 #: So many numbers in a row from 0 or 1, or more classes than this, are amounts, or free text.
 _MOST_CODED_CLASSES, _MOST_CLASSES = 10, 50
+#: The share of the rows that each number has where they are classes.
+_RAREST_CODE = 0.01
 SHOWN = 5
 
 
@@ -67,7 +69,7 @@ class Target:
 
 
 def chosen(columns: Sequence[Column], name: str | None) -> tuple[Target, list[Candidate]]:
-    """The one that was asked for, or the best of the candidates, and the others. Raises ProblemError where there is none."""
+    """The one that was asked for, or the best of the candidates with the others. Raises ProblemError where there is none."""
     candidates = of(columns)
     if name is None:
         if not candidates:
@@ -78,12 +80,12 @@ def chosen(columns: Sequence[Column], name: str | None) -> tuple[Target, list[Ca
         shown: Any = load("cells").shown
         likely = ", ".join(shown(candidate.column.name) for candidate in candidates[:SHOWN])
         raise ProblemError(f"--target is {shown(name)}; allowed: a column of the file, of which these look like one: {likely or 'none'}")
-    return _target(found, "as asked for"), [candidate for candidate in candidates if candidate.column is not found]
+    return _target(found, "as asked for"), []
 
 
 def of(columns: Sequence[Column]) -> list[Candidate]:
     """The best first; of equals the last in the file, where answers often stand."""
-    found = [_weighed(column, is_last=column is columns[-1]) for column in reversed(columns) if _can_be_predicted(column)]
+    found = [_weighed(column, columns) for column in reversed(columns) if _can_be_predicted(column)]
     return sorted(found, key=lambda candidate: -candidate.weight)
 
 
@@ -96,11 +98,11 @@ def _can_be_predicted(column: Column) -> bool:
     return column.values is not None and column.different <= min(_MOST_CLASSES, column.rows / 2)
 
 
-def _weighed(column: Column, *, is_last: bool) -> Candidate:
+def _weighed(column: Column, columns: Sequence[Column]) -> Candidate:
     called = "".join(sign for sign in column.name.lower() if sign.isalnum()) in _NAMES
-    two = column.different == 2
-    reasons = ["its name"] * called + ["the last column"] * is_last + ["two values"] * two
-    return Candidate(column, ", ".join(reasons) or "known in every row, and varies", 4 * called + 2 * is_last + two)
+    is_last, is_first, two = column is columns[-1], column is columns[0], column.different == 2
+    reasons = ["its name"] * called + ["the last column"] * is_last + ["the first column"] * is_first + ["two values"] * two
+    return Candidate(column, ", ".join(reasons) or "known in every row, and varies", 6 * called + 2 * is_last + is_first + 2 * two)
 
 
 def _target(column: Column, reason: str) -> Target:
@@ -120,9 +122,10 @@ def _target(column: Column, reason: str) -> Target:
 
 
 def _are_codes(column: Column) -> bool:
-    """Two numbers, or 0, 1, 2, ...: classes, each of them there."""
+    """Two numbers, or 0, 1, 2, ...: classes, if none of them is rare, which the high ones of a count are."""
     in_a_row = column.is_whole and column.lowest in (0, 1) and column.different == column.highest - column.lowest + 1
-    return column.different == 2 or (in_a_row and column.different <= _MOST_CODED_CLASSES)
+    are_common = min((column.values or {"": 0}).values()) >= _RAREST_CODE * column.rows
+    return column.different == 2 or (in_a_row and are_common and column.different <= _MOST_CODED_CLASSES)
 
 
 def _positive(counts: dict[str, int]) -> tuple[str, str]:

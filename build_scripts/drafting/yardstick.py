@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from build_scripts.drafting.columns import Sample
+from build_scripts.drafting.sample import Sample
 from build_scripts.drafting.targets import Target
 from build_scripts.step_modules import load
 from settings_schema import METRICS, Problem

@@ -87,6 +87,15 @@ def test_the_demo_of_a_table_asks_whose_it_is(tmp_path: Path, models: Callable[.
     assert capsys.readouterr().err == "demo: --model is missing; allowed: abalone, shells\n"
 
 
+@pytest.mark.parametrize("options", [["--target", "rings"], ["--target", "rings", "--data", "table.csv", "--model", "shells"]])
+def test_the_demo_drafts_a_model_of_a_file_and_of_nothing_else(
+    options: list[str], tmp_path: Path, models: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    models("abalone", "shells")
+    assert demo.main(["--out", str(tmp_path), *options]) == 2
+    assert capsys.readouterr().err.startswith("demo: --target drafts a model of --data FILE")
+
+
 @pytest.mark.parametrize(
     ("have", "told", "rest"), [(("abalone", "shells"), ["abalone"], ["shells"]), (("abalone", "arrests"), ["abalone", "arrests"], [])]
 )

@@ -154,6 +154,17 @@ def test_a_row_stays_on_its_side_as_data_grows(tmp_path: Path) -> None:
     assert [row for row in after if row in first_half] == before
 
 
+def test_an_ignored_column_changes_nothing_that_is_learned_from(tmp_path: Path) -> None:
+    """Whatever it holds, and wherever it stands; the test rows still have it, for a version before that may have learned of it."""
+    noted = {"note": [f"note {row}" for row in range(200)], **houses()}
+    plain, ignoring = prepared(tmp_path / "plain", houses()), prepared(tmp_path / "noted", noted, HOUSES.but(ignore=("note",)))
+    for part in ("train", "validation"):
+        shards = sorted(file.name for file in (plain / part).iterdir())
+        assert shards == sorted(file.name for file in (ignoring / part).iterdir())
+        assert all((plain / part / name).read_bytes() == (ignoring / part / name).read_bytes() for name in shards)
+    assert "note" in parquet.read_schema(ignoring / "test" / "test.parquet").names
+
+
 def test_csv_and_parquet_and_many_files_give_the_same_parts(tmp_path: Path) -> None:
     columns = houses()
     one = prepared(tmp_path / "one", columns)

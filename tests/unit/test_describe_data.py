@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import shutil
 from collections.abc import Sequence
@@ -14,10 +15,14 @@ from pyarrow import parquet
 
 from build_scripts import describe_data, upload_data
 from build_scripts.command_line import run
+from build_scripts.drafting import sample
+from build_scripts.step_modules import load
 from settings_schema import Model, Problem
 from settings_schema.reading import model_of
 from tests.example_models import ENVIRONMENTS
 from tests.unit.script_account import set_values
+
+pytestmark = pytest.mark.thorough  # small models are fitted, and ruff is started
 
 ROWS = 120
 
@@ -176,6 +181,12 @@ def test_classes_get_a_positive_one_and_a_metric_that_fits_their_balance() -> No
     assert (common.positive_class, common.metric) == ("left", "auc")
 
 
+def test_numbers_in_a_row_are_classes_unless_some_are_as_rare_as_in_a_count() -> None:
+    counted = [0, 1, 1, 2, 0, 1, 2, 3] * (ROWS // 8 - 1) + [4] + [0] * 7
+    data = drafted(text(table(visits=counted)), "--target", "visits").data
+    assert data.problem is Problem.REGRESSION
+
+
 def test_skewed_answers_are_judged_by_mae() -> None:
     columns = table()
     columns["price"] = [round(1.05 ** float(str(size)) * 9, 2) if row % 15 else 90_000 + row for row, size in enumerate(columns["size"])]
@@ -228,6 +239,25 @@ def test_the_draft_is_as_the_project_writes_python(tmp_path: Path) -> None:
         assert told.returncode == 0, told.stdout + told.stderr
 
 
+def test_of_a_large_file_a_fixed_sample_is_looked_at_and_all_rows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory holds neither: the table is columns on disk, and one value far out in the middle is inside of the range."""
+    monkeypatch.setattr(load("table"), "MOST_BYTES_IN_MEMORY", 100)
+    monkeypatch.setattr(sample, "MOST_ROWS", 100)
+    rows = table(kind=cycled("ring", "chain"))
+    rows["size"][61], rows["kind"][61], rows["kind"][62] = 500, "brooch", "brooch"
+    data = drafted(text(rows), "--target", "price").data
+    assert data.numeric[0].maximum is not None and data.numeric[0].maximum > 500
+    assert data.categorical[0].values == ("brooch", "chain", "ring")
+    assert "100 evenly spaced rows of 120" in said()
+
+
+def test_a_truth_value_is_the_same_to_training_and_to_a_request() -> None:
+    """Whatever spells it: JSON's own, Python's and a spreadsheet's text."""
+    cells = load("cells")
+    for declared, spellings in (("true", (True, "true", "True", " TRUE")), ("1", (1, 1.0, "1", "1.0")), ("yes", ("yes", "yes "))):
+        assert {cells.category(json.loads(json.dumps(one))) for one in spellings} == {declared}
+
+
 # ------------------------------------------------------------------------------------------------ what is refused
 
 
@@ -242,6 +272,7 @@ def test_the_draft_is_as_the_project_writes_python(tmp_path: Path) -> None:
         (text({"size": table()["size"][:4], "price": table()["price"][:4]}), ("--target", "price"), "the table has 4 rows"),
         (text(table(day=["2024-01-02"] * ROWS)), ("--target", "day"), "--target is 'day', which holds dates; allowed: numbers, or classes"),
         ('{"size": 1, "price": 2}\n', (), "but JSON"),
+        ("size,price\n", (), "no row"),
         (text({"a": [1] * ROWS, "b": [2] * ROWS}), (), "no column looks like something to predict; name it with --target"),
         (text(table(note=['"open'] + ["x"] * (ROWS - 1)), ";"), (), "opens a double quote that nothing closes"),
     ],
