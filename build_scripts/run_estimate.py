@@ -109,9 +109,10 @@ def estimate(run: Run) -> Estimate:
     evaluate = JOB_SECONDS + EVALUATE_SECONDS * judged + SAMPLE_SECONDS * min(1.0, judged / SAMPLED_CELLS)
     tuning = run.model.tuning
     waves = math.ceil(tuning.trials / tuning.parallel_trials)
-    longest = waves * (START_MINUTES + max(trial.values()) / 60)
+    longest = min(waves * (START_MINUTES + max(trial.values()) / 60), tuning.max_minutes or math.inf)
     minutes = 3 * START_MINUTES + (prepare + JOB_SECONDS + evaluate) / 60 + longest
-    processed, trained = prepare + JOB_SECONDS + evaluate, tuning.trials * sum(trial.values())
+    most = 60 * tuning.parallel_trials * (tuning.max_minutes or math.inf)
+    processed, trained = prepare + JOB_SECONDS + evaluate, sum(min(tuning.trials * seconds, most) for seconds in trial.values())
     usd = _usd(run, processed, trained)
     counts = " + ".join([str(tuning.trials)] * len(trial))
     lines = [
