@@ -22,7 +22,6 @@ QUESTIONS = {
     "orchestration": "what the local account adds to each step, against Metaflow",
     "authorization": "what deciding about a request costs",
     "training": "the registered model against AWS's abalone sample",
-    "quality": "the default budget against tuned LightGBM and CatBoost, and AutoGluon, on public data sets (hours)",
     "large_training": "ten million rows in memory, on disk and on two hosts: memory, time, and whether the model is the same",
     "serving": "what live metrics cost a request",
     "lean_image": "the team's own serving image beside the managed image's server",

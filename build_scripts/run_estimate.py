@@ -112,10 +112,11 @@ def estimate(run: Run) -> Estimate:
     evaluate = JOB_SECONDS + EVALUATE_SECONDS * judged + SAMPLE_SECONDS * min(1.0, judged / SAMPLED_CELLS)
     tuning = run.model.tuning
     waves = math.ceil(tuning.trials / tuning.parallel_trials)
-    longest = waves * (START_MINUTES + max(trial.values()) / 60)
+    longest = min(waves * (START_MINUTES + max(trial.values()) / 60), tuning.max_minutes or math.inf)
     minutes = 3 * START_MINUTES + (prepare + JOB_SECONDS + evaluate) / 60 + longest
+    most = 60 * tuning.parallel_trials * (tuning.max_minutes or math.inf)
     processed = prepare * run.processing.count + JOB_SECONDS + evaluate  # choice and evaluation take one instance
-    trained = tuning.trials * sum(trial.values()) * run.training.count
+    trained = sum(min(tuning.trials * seconds, most) for seconds in trial.values()) * run.training.count
     usd = _usd(run, processed, trained)
     engine = " with Spark" if run.model.processing.spark else ""
     counts = " + ".join([str(tuning.trials)] * len(trial))

@@ -23,7 +23,7 @@ from settings_schema.rebuilding import Rebuild
 from settings_schema.serverless import Serverless
 from settings_schema.serving import Batch, Endpoint, OnEndpoint, ServingImage
 from settings_schema.shadow import Shadow
-from settings_schema.steps import algorithms, kinds
+from settings_schema.steps import algorithms, kinds, rounds_are_judged_by
 from settings_schema.times import Cron, TimeZone
 from settings_schema.training import Algorithm, Gate, Preparation, Processing, Training, Tuning
 from settings_schema.value import NAME_PATTERN, Value
@@ -93,6 +93,7 @@ class Model(Value):
         self.require(
             not learns or captured, "retraining", "learn_from_answers=True", f"False where no endpoint captures: {self._uncaptured()}"
         )
+        self._require_rounds_for_hyperband()
         self._require_experiments_fit()
         members = any(isinstance(served, Member) for served in self.serving.values())
         shared = "None with a Member, whose container is the fleet's"
@@ -100,6 +101,20 @@ class Model(Value):
         serves = self.rebuild is None or not self.is_batch_only
         self.require(serves, "rebuild", self.rebuild, "None for a Batch, whose jobs look for the image each time")
         return self
+
+    def _require_rounds_for_hyperband(self) -> None:
+        """It judges a trial before its end: by rounds, and by what XGBoost measures after each."""
+        if self.tuning.strategy != "Hyperband":
+            return
+        judged = rounds_are_judged_by()
+        self.require(self.data.metric in judged, "tuning.strategy", "Hyperband", f"with a metric that each round has: {', '.join(judged)}")
+        rounds = max(algorithm.most_rounds for algorithm in self.algorithms)
+        self.require(rounds > 1, "tuning.strategy", "Hyperband", "where an algorithm has more than one num_round")
+        of_values = self.data.objective != "log_mean"
+        self.require(
+            of_values, "tuning.strategy", "Hyperband", "with another objective than 'log_mean', whose rounds are judged by logarithms"
+        )
+        self.require(rounds < 20_000, "algorithms", f"num_round={rounds}", "less than 20,000 with Hyperband, which counts no further")
 
     def _require_experiments_fit(self) -> None:
         """What labels say of each version is counted by the watch."""

@@ -45,6 +45,11 @@ def one_form(value: str, field_name: str) -> str:
     return category
 
 
+def rounds_are_judged_by() -> list[str]:
+    """Metrics that are measured after each round of boosting."""
+    return sorted(steps_module("tuner_contract").OF_A_ROUND)
+
+
 def check_hyperparameters(algorithm: str, fixed: Mapping[str, Any], tuned: Mapping[str, tuple[float, float]]) -> None:
     """Raises SettingsError for what SageMaker's tuner would not take of the XGBoost image: a name, a range, or `num_round` missing."""
     contract = steps_module("tuner_contract")

@@ -74,6 +74,12 @@ class Algorithm(Value):
     fixed: Mapping[str, str | int | float] = {}
     tuned: Mapping[str, Range]
 
+    @property
+    def most_rounds(self) -> int:
+        """Of boosting, of a trial; 1 where nothing is boosted."""
+        tuned = self.tuned.get("num_round")
+        return int(tuned.high if tuned else self.fixed["num_round"])
+
     @model_validator(mode="after")
     def _image_takes_them(self) -> Algorithm:
         self.require(bool(self.tuned), "tuned", self.tuned, "at least one hyperparameter")
@@ -83,12 +89,23 @@ class Algorithm(Value):
         return self
 
 
-class Tuning(Value):
-    """Budget of the search, for each algorithm."""
+#: Of HyperParameterTuningMaxRuntimeInSeconds in SageMaker's service model: 120 to 15,768,000.
+_LONGEST_SEARCH_MINUTES = 15_768_000 // 60
 
-    strategy: Literal["Random", "Bayesian"] = "Random"  # Random is reproducible with a seed; Bayesian needs fewer trials
+
+class Tuning(Value):
+    """Budget of the search, for each algorithm: so many trials, and with `max_minutes` no longer than that, whichever ends first.
+
+    What time ends depends on how fast the instances are: the same seed then tries the same points, but may try fewer of them.
+    Source: "Track and set completion criteria for your tuning job" (SageMaker guide).
+    "Hyperband" stops boosted trials that are worse than others after as many rounds, and so has more of them for the same money; algorithms
+    of one round are searched at random then. It has its own early stopping, and SageMaker refuses the other kind beside it.
+    """
+
+    strategy: Literal["Random", "Bayesian", "Hyperband"] = "Random"  # Random is reproducible with a seed; Bayesian needs fewer trials
     trials: int = Field(default=4, ge=1, le=750)
     parallel_trials: int = Field(default=2, ge=1, le=100)
+    max_minutes: Annotated[int, Field(ge=2, le=_LONGEST_SEARCH_MINUTES)] | None = None
     early_stopping: bool = True
     seed: int = 7
 
@@ -96,6 +113,10 @@ class Tuning(Value):
     def _as_many_as_there_are(self) -> Tuning:
         most = min(100, self.trials)
         self.require(self.parallel_trials <= most, "parallel_trials", self.parallel_trials, f"1 to {most}")
+        if self.strategy == "Hyperband":
+            asked = self.early_stopping and "early_stopping" in self.model_fields_set
+            self.require(not asked, "early_stopping", True, "False with Hyperband, which stops trials itself")
+            object.__setattr__(self, "early_stopping", False)
         return self
 
 

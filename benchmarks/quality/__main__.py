@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
                 rows = split(SETS[name], number, WORK)
                 for who in missing:
                     _measure(Key(name, number, who, version(who, given.trials)), rows, given, measured)
-    return report(measured, given.sets, given.splits, {who: version(who, given.trials) for who in WHO}, WORK)
+    return report(measured, {who: version(who, given.trials) for who in WHO}, WORK)
 
 
 def version(who: str, trials: int) -> str:

@@ -5,6 +5,7 @@ So the hours of the whole can be spent in pieces: a line that is there, of the s
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Key:
 
     @property
     def file(self) -> str:
-        return f"{self.name}-{self.split}-{self.who}.npz"
+        return f"{self.name}-{self.split}-{self.who}-{hashlib.sha256(self.version.encode()).hexdigest()[:12]}.npz"
 
 
 class Measured:
@@ -44,6 +45,10 @@ class Measured:
 
     def __getitem__(self, key: Key) -> dict[str, Any]:
         return self._known[key]
+
+    def splits(self, name: str, who: str, version: str) -> list[int]:
+        """Those of a set that are there, in order."""
+        return sorted(key.split for key in self._known if (key.name, key.who, key.version) == (name, who, version))
 
     def predictions(self, key: Key) -> dict[str, Floats]:
         """By what was learned from: "train", or "all" for the validation rows as well."""

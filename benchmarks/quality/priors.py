@@ -1,11 +1,11 @@
 """Which ranges of gradient boosting to search by default: those that win on public sets that are not in the judged table (sets.PRIOR).
 
-    python -m benchmarks.quality.priors [--sets movies,houses] [--draws 3] [--ranges today,deeper]
+    python -m benchmarks.quality.priors [--sets movies,houses] [--draws 3] [--ranges before,deeper]
 
 A draw is a split of the set and a seed of the tuner; for each range four trials are drawn and the best on the validation rows is asked
 about the test rows. So no range is favoured by one lucky draw. Every (set, draw, range) is a line of .cache/quality-work/priors.jsonl and
-is not measured again. Output: for each range its loss and processor time as a share of today's (geometric means), and the sets on which
-it is better; benchmarks/results/quality_priors.json.
+is not measured again; `--draws 0` only compares. Output: for each range its loss (geometric mean of the sets) and its processor time as a
+share of those of the first, and on how many sets it is better; benchmarks/results/quality_priors.json.
 """
 
 from __future__ import annotations
@@ -98,22 +98,33 @@ RANGES: Mapping[str, Algorithm] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.quality.priors", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--sets", default=",".join(each.name for each in PRIOR))
-    parser.add_argument("--ranges", default=",".join(RANGES))
-    parser.add_argument("--draws", type=int, default=3)
-    given = parser.parse_args(arguments)
+    given = _given(arguments)
     os.nice(19)
     os.environ["SM_NUM_CPUS"] = "1"
     known = _known()
     for draw in range(1, given.draws + 1):
-        for name in given.sets.split(","):
-            wanted = [each for each in given.ranges.split(",") if (name, draw, each) not in known]
+        for name in given.sets:
+            wanted = [each for each in given.ranges if (name, draw, each) not in known]
             if wanted:
                 _measure(name, draw, wanted, known)
     return report(known)
+
+
+def _given(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality.priors", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    choices = {"sets": [each.name for each in PRIOR], "ranges": list(RANGES)}
+    for name, allowed in choices.items():
+        parser.add_argument(f"--{name}", default=",".join(allowed), help="default: all")
+    parser.add_argument("--draws", type=int, default=3, help="of each set (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    for name, allowed in choices.items():
+        chosen = getattr(given, name).split(",")
+        if unknown := [each for each in chosen if each not in allowed]:
+            parser.error(f"--{name} has {unknown[0]!r}; allowed: {', '.join(allowed)}")
+        setattr(given, name, chosen)
+    return given
 
 
 def _known() -> dict[tuple[str, int, str], dict[str, Any]]:
@@ -163,7 +174,8 @@ def report(known: Mapping[tuple[str, int, str], Mapping[str, Any]]) -> int:
         seconds = sum(line["cpu_seconds"] for _, line in pairs) / sum(before["cpu_seconds"] for before, _ in pairs)
         whole = float(np.exp(np.mean([np.log(ratio) for ratio in ratios.values()])))
         better = sum(ratio < 1 for ratio in ratios.values())
-        document["ranges"][each] = {"loss": whole, "cpu": seconds, "better_on": better, "sets": ratios, "searches": len(pairs)}
+        found = {"loss": whole, "cpu": seconds, "better_on": better, "searches": len(pairs), "sets": ratios}
+        document["ranges"][each] = {"algorithm": RANGES[each].model_dump(), **found}
         print(f"{each:12} loss {whole:.4f} of before's, better on {better} of {len(ratios)} sets, {seconds:.2f} of its processor time")
     RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return 0

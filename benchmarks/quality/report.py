@@ -17,29 +17,43 @@ from benchmarks.machine import describe_machine
 from benchmarks.quality.comparison import Predicted, compare
 from benchmarks.quality.measured import Key, Measured
 from benchmarks.quality.rows import split
-from benchmarks.quality.sets import SETS
+from benchmarks.quality.sets import JUDGED, SETS
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "quality.json"
 OTHERS = ("lightgbm", "catboost", "autogluon")
 
 
-def report(measured: Measured, sets: Sequence[str], splits: int, versions: Mapping[str, str], work: Path) -> int:
-    """1 if ours loses on a set against anybody. Others are compared as ours learned: from training rows, or from validation rows too."""
-    rows = [found for name in sets if (found := _of_set(measured, name, splits, versions, work))]
+def report(measured: Measured, versions: Mapping[str, str], work: Path) -> int:
+    """1 if ours loses on a set against anybody. Others are compared as ours learned: from training rows, or from validation rows too.
+
+    Of a set that was not measured here with today's versions, what the results already say is kept, with its `version`.
+    """
+    kept = {row["set"]: row for row in _written()}
+    found = {each.name: _of_set(measured, each.name, versions, work) or kept.get(each.name) for each in JUDGED}
+    rows = [row for row in found.values() if row]
     summary = {who: _summary([row["against"][who] for row in rows if who in row["against"]]) for who in OTHERS}
     for row in rows:
         print(_line(row))
-    for who, found in summary.items():
-        if found["sets"]:
-            print(f"against {who}: {found['win']} wins, {found['tie']} ties, {found['loss']} losses; {found['ratio']:.3f} of its loss")
-    document = {"machine": describe_machine(), "versions": dict(versions), "summary": summary, "sets": rows}
+    for who, counted in summary.items():
+        if counted["sets"]:
+            print(
+                f"against {who}: {counted['win']} wins, {counted['tie']} ties, {counted['loss']} losses; {counted['ratio']:.3f} of its loss"
+            )
+    missing = [name for name, row in found.items() if not row]
+    document: dict[str, Any] = {"machine": describe_machine(), "versions": dict(versions), "summary": summary}
+    document |= {"not_measured": missing, "sets": rows}
     RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return 1 if any(found["loss"] for found in summary.values()) else 0
+    print(f"not measured: {', '.join(missing) or 'nothing'}")
+    return 1 if any(counted["loss"] for counted in summary.values()) else 0
 
 
-def _of_set(measured: Measured, name: str, splits: int, versions: Mapping[str, str], work: Path) -> dict[str, Any] | None:
+def _written() -> list[dict[str, Any]]:
+    return list(json.loads(RESULTS.read_text(encoding="utf-8"))["sets"]) if RESULTS.exists() else []
+
+
+def _of_set(measured: Measured, name: str, versions: Mapping[str, str], work: Path) -> dict[str, Any] | None:
     """None where ours was not measured."""
-    numbers = [number for number in range(1, splits + 1) if Key(name, number, "ours", versions["ours"]) in measured]
+    numbers = measured.splits(name, "ours", versions["ours"])
     if not numbers:
         return None
     targets = {number: split(SETS[name], number, work) for number in numbers}
@@ -65,6 +79,7 @@ def _of_set(measured: Measured, name: str, splits: int, versions: Mapping[str, s
         "metric": SETS[name].metric,
         "rows": sum(first["rows"].values()),
         "splits": numbers,
+        "version": versions["ours"],
         "learned_from": "training and validation rows" if learned == "all" else "training rows",
         "loss": float(np.mean([measured[key]["loss"][learned] for key in own.values()])),
         "cpu_seconds": float(np.mean([measured[key]["cpu_seconds"] for key in own.values()])),

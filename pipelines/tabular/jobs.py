@@ -14,7 +14,15 @@ from pipelines.tabular.target import PROGRAM_ENVIRONMENT, Target  # isort: skip 
 from sagemaker.core.network import NetworkConfig
 from sagemaker.core.parameter import ContinuousParameter, IntegerParameter
 from sagemaker.core.processing import Processor
-from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output, Tag
+from sagemaker.core.shapes import (
+    HyperbandStrategyConfig,
+    HyperParameterTuningJobStrategyConfig,
+    ProcessingInput,
+    ProcessingOutput,
+    ProcessingS3Input,
+    ProcessingS3Output,
+    Tag,
+)
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join, PropertyFile
 from sagemaker.core.workflow.parameters import Parameter
@@ -127,14 +135,17 @@ def tuning_step(
 ) -> TuningStep:
     """Searches the hyperparameters of one algorithm with SageMaker's tuner; every trial runs `steps/train.py`."""
     dataset, tuning = model.data, model.tuning
+    hyperband = _hyperband(algorithm) if tuning.strategy == "Hyperband" and algorithm.most_rounds > 1 else None
     tuner = HyperparameterTuner(
         _trainer(target, algorithm, instance, model.training),
         objective_metric_name=objective(dataset),
         objective_type="Maximize" if dataset.more_is_better else "Minimize",
         hyperparameter_ranges={name: _range(name, values) for name, values in sorted(algorithm.tuned.items())},
-        strategy=tuning.strategy,
+        strategy="Random" if tuning.strategy == "Hyperband" and hyperband is None else tuning.strategy,
+        strategy_config=hyperband,
         max_jobs=tuning.trials,
         max_parallel_jobs=tuning.parallel_trials,
+        max_runtime_in_seconds=tuning.max_minutes and tuning.max_minutes * 60,
         early_stopping_type="Auto" if tuning.early_stopping else "Off",
         random_seed=tuning.seed,
         base_tuning_job_name=target.names.job(hyphened(algorithm)),
@@ -143,7 +154,7 @@ def tuning_step(
     inputs = [InputData(channel_name=name, data_source=uri, content_type="application/x-npz") for name, uri in channels.items()]
     return SecuredTuningStep(
         target,
-        algorithm,
+        {CONTRACT.ALGORITHM_VARIABLE: algorithm.name, **({CONTRACT.EACH_ROUND_VARIABLE: "1"} if hyperband else {})},
         name=tuning_step_name(algorithm),
         step_args=tuner.tune(inputs=inputs),
         cache_config=CACHED,
@@ -154,19 +165,26 @@ def tuning_step(
 class SecuredTuningStep(TuningStep):  # type: ignore[misc] # the SDK ships no types
     """A tuning step whose trials keep the trainer's environment, volume key and VPC: the SDK's tuner (3.27.0) drops all three."""
 
-    def __init__(self, target: Target, algorithm: Algorithm, **options: Any) -> None:
+    def __init__(self, target: Target, environment: Mapping[str, str], **options: Any) -> None:
         super().__init__(**options)
-        self._target, self._algorithm = target, algorithm
+        self._target, self._environment = target, environment
 
     @property
     def arguments(self) -> Any:
         request = super().arguments
         trial = request["TrainingJobDefinition"]
-        trial["Environment"] = {**PROGRAM_ENVIRONMENT, CONTRACT.ALGORITHM_VARIABLE: self._algorithm.name}
+        trial["Environment"] = {**PROGRAM_ENVIRONMENT, **self._environment}
         trial["ResourceConfig"]["VolumeKmsKeyId"] = self._target.kms_key
         if self._target.subnets:
             trial["VpcConfig"] = {"Subnets": list(self._target.subnets), "SecurityGroupIds": list(self._target.security_group_ids)}
         return request
+
+
+def _hyperband(algorithm: Algorithm) -> HyperParameterTuningJobStrategyConfig:
+    """A trial may be stopped after a ninth of its rounds, and after its last one prints its objective once more: as one more resource."""
+    rounds = algorithm.most_rounds
+    resources = HyperbandStrategyConfig(min_resource=max(1, rounds // 9), max_resource=rounds + 1)
+    return HyperParameterTuningJobStrategyConfig(hyperband_strategy_config=resources)
 
 
 def objective(dataset: DataSet) -> str:

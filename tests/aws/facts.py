@@ -110,6 +110,16 @@ FACTS = (
         "the first tuning step",
     ),
     Fact(
+        "A tuning job whose MaxRuntimeInSeconds is over is Completed, with the best trial so far, and its pipeline step succeeds",
+        "SageMaker guide, Track and set completion criteria for your tuning job: AMT then stops the job; no page names its status",
+        "a model with tuning=Tuning(trials=100, max_minutes=2)",
+    ),
+    Fact(
+        "Hyperband counts as a resource each line of the objective that a trial of ours prints, the last one too",
+        "API reference, HyperbandStrategyConfig: all metrics that correspond to the objective derive early stopping decisions",
+        "a model with tuning=Tuning(strategy='Hyperband', trials=9): some trials are Stopped, the best is not",
+    ),
+    Fact(
         "The tuner takes sagemaker-xgboost for its own algorithm, also with a program of ours: the image's names, no metric definitions",
         "aws/sagemaker-xgboost-container#121 and #113, aws/sagemaker-python-sdk#2226",
         "the first tuning step",

@@ -31,6 +31,7 @@ from settings_schema import (
     Range,
     SettingsError,
     Training,
+    Tuning,
 )
 from tests.example_models import ABALONE, ARRESTS, PROJECT
 from tests.pipelines.conftest import CODE, PLACE, FixedPlace, defined
@@ -152,6 +153,35 @@ def test_tuning_follows_the_settings_and_is_seeded(steps: dict[str, dict[str, An
             "MaxParallelTrainingJobs": ABALONE.tuning.parallel_trials,
         }
         assert job["HyperParameterTuningJobObjective"]["Type"] == "Minimize"
+
+
+def searches(tuning: Tuning) -> dict[str, dict[str, Any]]:
+    found = {step["Name"]: step["Arguments"] for step in json.loads(defined(ABALONE.but(tuning=tuning)))["Steps"]}
+    return {name: found[name] for name in TUNING}
+
+
+def test_a_search_can_end_by_the_clock() -> None:
+    for job in searches(Tuning(trials=50, max_minutes=30)).values():
+        limits = job["HyperParameterTuningJobConfig"]["ResourceLimits"]
+        assert limits == {"MaxNumberOfTrainingJobs": 50, "MaxParallelTrainingJobs": 2, "MaxRuntimeInSeconds": 1800}
+
+
+def test_hyperband_is_for_what_is_boosted_and_counts_its_rounds_and_the_last_line() -> None:
+    found = searches(Tuning(strategy="Hyperband", trials=27))
+    boosting = found["TuneGradientBoosting"]["HyperParameterTuningJobConfig"]
+    assert boosting["Strategy"] == "Hyperband"
+    assert boosting["StrategyConfig"] == {"HyperbandStrategyConfig": {"MinResource": 60 // 9, "MaxResource": 60 + 1}}
+    assert boosting["TrainingJobEarlyStoppingType"] == "Off"
+    for name in ("TuneRandomForest", "TuneLinear"):
+        config = found[name]["HyperParameterTuningJobConfig"]
+        assert (config["Strategy"], "StrategyConfig" in config, config["TrainingJobEarlyStoppingType"]) == ("Random", False, "Off")
+
+
+def test_only_trials_that_hyperband_judges_print_every_round() -> None:
+    told = {name: job["TrainingJobDefinition"]["Environment"] for name, job in searches(Tuning(strategy="Hyperband")).items()}
+    assert [name for name, environment in told.items() if script("tuner_contract").EACH_ROUND_VARIABLE in environment] == [
+        "TuneGradientBoosting"
+    ]
 
 
 def test_the_tuning_steps_do_not_wait_for_each_other(steps: dict[str, dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ import hosts
 import matrices
 import numpy as np
 import pytest
+import tuner_contract
 import xgboost
 from algorithms import gradient_boosting, linear, random_forest
 from dataset import Part
@@ -122,6 +123,29 @@ def test_a_linear_model_from_shards_is_scikit_learns_of_all_rows(folder: Path, t
 def boosted(folder: Path, **more: str) -> Any:
     given = {"num_round": "200", "early_stopping_rounds": "5", "eta": "0.5", **more}
     return gradient_boosting.fit(dataset.shards(folder / "train"), dataset.shards(folder / "validation"), ABOUT, given)
+
+
+def test_where_the_tuner_judges_each_round_it_is_told_of_all_and_the_model_stays_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = boosted(folder).booster.save_raw("ubj")
+    assert "validation-auc" not in capsys.readouterr().out
+    monkeypatch.setenv(tuner_contract.EACH_ROUND_VARIABLE, "1")
+    told = boosted(folder)
+    lines = capsys.readouterr().out.splitlines()
+    assert told.booster.save_raw("ubj") == silent
+    assert [line.split("#011")[0] for line in lines] == [f"[{number}]" for number in range(told.settings["num_round"] + 5)]
+    validation = dataset.load(folder / "validation")[0]
+    first = told.booster[:1].inplace_predict(validation.features)
+    expected = measure("auc", validation.target, Predictions.of(first.astype(float), None), validation.weight)
+    assert float(lines[0].rsplit(":", 1)[1]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_metric_that_no_round_has_is_refused_where_the_tuner_judges_each(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(tuner_contract.EACH_ROUND_VARIABLE, "1")
+    rows = dataset.shards(folder / "train")
+    with pytest.raises(BadInput, match="no round is judged by f1"):
+        gradient_boosting.fit(rows, rows, {**ABOUT, "metric": "f1"}, {})
 
 
 @pytest.mark.parametrize("saves", [1, 3])

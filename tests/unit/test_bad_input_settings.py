@@ -50,7 +50,10 @@ COMMANDS = [
         (lambda: Tuning(trials="4"), "Tuning.trials is '4'; allowed: a whole number"),
         (lambda: Tuning(trials=4.5), "Tuning.trials is 4.5; allowed: a whole number"),
         (lambda: Tuning(early_stopping="no"), "Tuning.early_stopping is 'no'; allowed: True or False"),
-        (lambda: Tuning(trails=4), "Tuning has no field 'trails'; allowed: strategy, trials, parallel_trials, early_stopping, seed"),
+        (
+            lambda: Tuning(trails=4),
+            "Tuning has no field 'trails'; allowed: strategy, trials, parallel_trials, max_minutes, early_stopping, seed",
+        ),
         (lambda: Project(), "Project.name is missing; allowed: text"),
         (lambda: Project(name=None), "Project.name is None; allowed: text"),
         (lambda: Project(name="ok", log_retention_days=True), "Project('ok').log_retention_days is True; allowed: a whole number"),

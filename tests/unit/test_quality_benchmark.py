@@ -45,11 +45,13 @@ def test_more_area_under_the_curve_is_less_loss() -> None:
 def test_nothing_of_the_same_version_is_measured_again(tmp_path: Path) -> None:
     key = Key("oj", 1, "ours", "of today")
     Measured(tmp_path).add(key, {"train": TARGET}, {"loss": {"train": 0.5}})
+    Measured(tmp_path).add(Key("oj", 1, "ours", "of yesterday"), {"train": NEAR}, {"loss": {"train": 0.6}})
     later = Measured(tmp_path)
     assert key in later
     assert later[key]["loss"] == {"train": 0.5}
     assert later.predictions(key)["train"].tolist() == TARGET.tolist()
     assert Key("oj", 1, "ours", "of tomorrow") not in later
+    assert later.splits("oj", "ours", "of today") == [1]
 
 
 def test_each_of_its_trials_is_within_the_ranges_and_has_what_is_fixed() -> None:

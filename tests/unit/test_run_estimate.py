@@ -101,6 +101,13 @@ def test_more_rows_take_longer_and_cost_more_and_each_trial_is_paid() -> None:
     assert twice.minutes == pytest.approx(many.minutes) and twice.usd > many.usd
 
 
+def test_a_search_takes_and_costs_no_more_than_its_minutes() -> None:
+    budget = Tuning(trials=100, parallel_trials=10)
+    long, short = (estimate(run_of(10_000_000, model=ABALONE.but(tuning=tuning))) for tuning in (budget, budget.but(max_minutes=5)))
+    assert long.usd is not None and short.usd is not None
+    assert short.minutes < long.minutes and short.usd < long.usd
+
+
 def test_boosting_on_two_instances_takes_less_time_and_costs_as_much() -> None:
     boosting = ABALONE.but(algorithms=tuple(one for one in ABALONE.algorithms if one.name == "gradient_boosting"))
     one, two = (estimate(run_of(300_000_000, model=boosting, training=Instances("ml.m5.xlarge", count))) for count in (1, 2))

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from build_scripts.step_modules import load
 from pipelines.tabular.specification import specification_json
 from settings_schema import (
+    Algorithm,
     Autoscaling,
     Batch,
     Categorical,
@@ -15,6 +16,7 @@ from settings_schema import (
     Endpoint,
     Environment,
     Facet,
+    Model,
     Numeric,
     Preparation,
     Problem,
@@ -32,7 +34,7 @@ from settings_schema import (
     Training,
     Tuning,
 )
-from tests.example_models import ARRESTS, model_of
+from tests.example_models import ABALONE, ARRESTS, model_of
 
 
 def data_set(**changes: object) -> DataSet:
@@ -103,6 +105,8 @@ def test_a_rolling_update_may_bake_until_its_time_is_over():
         (lambda: Project(name="ok", account="123"), "Project('ok').account", "123"),
         (lambda: Tuning(trials=0), "Tuning.trials", "0"),
         (lambda: Tuning(trials=2, parallel_trials=3), "Tuning.parallel_trials", "3"),
+        (lambda: Tuning(max_minutes=1), "Tuning.max_minutes", "1"),
+        (lambda: Tuning(strategy="Hyperband", early_stopping=True), "Tuning.early_stopping", "True"),
         (lambda: Training(max_run_minutes=0), "Training.max_run_minutes", "0"),
         (lambda: Training(use_spot=True, max_run_minutes=60, max_wait_minutes=59), "Training.max_wait_minutes", "59"),
         (lambda: Training(max_wait_minutes=600), "Training.max_wait_minutes", "600"),
@@ -219,3 +223,23 @@ def test_a_schema_from_before_unlisted_categories_had_a_choice_is_the_same(tmp_p
         return load("specification").load(tmp_path / "specification.json").schema_sha256
 
     assert schema("refuse") == schema("refuse", is_written=False) != schema("other")
+
+
+def hyperband(metric: str = "rmse", rounds: int = 50) -> Model:
+    boosting = Algorithm(name="gradient_boosting", fixed={"num_round": rounds}, tuned={"eta": Range(low=0.1, high=0.2)})
+    return ABALONE.but(algorithms=(boosting,), tuning=Tuning(strategy="Hyperband"), data=ABALONE.data.but(metric=metric, threshold=0.5))
+
+
+def test_hyperband_has_its_own_early_stopping() -> None:
+    assert hyperband().tuning.early_stopping is False
+    assert Tuning(strategy="Hyperband", early_stopping=False).early_stopping is False
+    assert Tuning().early_stopping is True
+
+
+@pytest.mark.parametrize(
+    ("metric", "rounds", "message"),
+    [("r2", 50, "a metric that each round has"), ("rmse", 1, "more than one num_round"), ("rmse", 20_000, "less than 20,000")],
+)
+def test_hyperband_wants_rounds_and_a_metric_that_each_of_them_has(metric: str, rounds: int, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        hyperband(metric, rounds)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_account.account import Account
-from local_account.sagemaker.tuning import early_stopping, ranges, strategies
+from local_account.sagemaker.tuning import early_stopping, hyperband, ranges, strategies
+from local_account.sagemaker.tuning import job as tuning_job
 
 from . import sagemaker_requests as small
 
@@ -113,6 +115,50 @@ def test_a_trial_at_its_last_epoch_has_nothing_left_to_stop() -> None:
 
 def test_a_median_of_too_few_trials_stops_nothing() -> None:
     assert early_stopping.stop_epoch([9.0, 9.0], PREVIOUS[:2], maximize=False) is None
+
+
+def resources(least: int, most: int) -> dict[str, Any]:
+    return {"HyperbandStrategyConfig": {"MinResource": least, "MaxResource": most}}
+
+
+def halved(objectives: list[float], previous: list[list[float]], least: int = 2, most: int = 100, *, maximize: bool = False) -> int | None:
+    return hyperband.stop_epoch(objectives, previous, hyperband.Resources(least, most), maximize=maximize)
+
+
+def flat(value: float, epochs: int = 20) -> list[float]:
+    return [value] * epochs
+
+
+def test_hyperband_lets_the_best_third_of_a_rung_go_on() -> None:
+    others = [flat(value) for value in (1.0, 2.0, 3.0, 4.0, 5.0)]  # the best two of six go on
+    assert halved(flat(1.5), others) is None
+    assert halved(flat(2.5), others) == 2
+    assert halved(flat(4.5), others, maximize=True) is None
+    assert halved(flat(3.5), others, maximize=True) == 2
+
+
+def test_hyperband_stops_nothing_before_the_least_resource_and_compares_with_three() -> None:
+    others = [flat(1.0), flat(2.0)]
+    assert halved(flat(9.0), others, least=7) == 7
+    assert halved(flat(9.0, 7), others, least=7) is None  # it is at its end
+    assert halved(flat(9.0), others[:1]) is None
+
+
+def test_hyperband_judges_again_after_three_times_the_epochs_by_the_best_so_far() -> None:
+    others = [flat(3.0), flat(4.0)]
+    slower = [5.0, 2.0, *flat(9.0)]
+    assert halved(slower, others) is None  # its second value was the best
+    faded = [[9.0, 9.0, 1.0, 1.0, 1.0, 1.0, 1.0], [9.0, 9.0, 1.5, 1.5, 1.5, 1.5, 1.5]]
+    assert halved(flat(3.0), faded) == 6
+
+
+def test_hyperband_stops_everything_at_the_most_resource() -> None:
+    assert halved(flat(1.0), [], most=12) == 12
+    assert halved(flat(1.0), [], most=20) is None
+
+
+def test_hyperband_takes_the_most_resource_from_the_epochs_if_it_is_told_none() -> None:
+    assert hyperband.Resources.of({}, {"n_epochs": "40"}) == hyperband.Resources(1, 40)
 
 
 @pytest.fixture(scope="module")
@@ -235,8 +281,12 @@ def test_the_best_trial_has_the_lowest_loss_and_is_a_real_training_job(sagemaker
     assert small.read(account.client("s3"), job["ModelArtifacts"]["S3ModelArtifacts"])[:2] == b"\x1f\x8b"
 
 
-def test_a_seed_gives_the_same_trials_whatever_runs_in_parallel(sagemaker: Any) -> None:
-    early = {"TrainingJobEarlyStoppingType": "Auto"}
+@pytest.mark.parametrize(
+    "early",
+    [{"TrainingJobEarlyStoppingType": "Auto"}, {"strategy": "Hyperband", "StrategyConfig": resources(2, 9)}],
+    ids=["Auto", "Hyperband"],
+)
+def test_a_seed_gives_the_same_trials_whatever_runs_in_parallel(sagemaker: Any, early: dict[str, Any]) -> None:
     one, two = (run(sagemaker, tuning(trials=7, parallel=parallel, **early))[1] for parallel in (1, 2))
 
     def facts(trials: list[dict[str, Any]]) -> list[Any]:
@@ -247,6 +297,24 @@ def test_a_seed_gives_the_same_trials_whatever_runs_in_parallel(sagemaker: Any) 
 
     assert facts(one) == facts(two)
     assert any(trial["TrainingJobStatus"] == "Stopped" for trial in one)
+
+
+def test_a_search_whose_time_is_over_has_its_best_trial_and_tries_nothing_more(sagemaker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS's shortest time is two minutes: here the clock jumps once the first trials have ended."""
+    request = tuning(trials=40, parallel=2)
+    request["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxRuntimeInSeconds"] = 120
+    late = SimpleNamespace(monotonic=lambda: 1000.0 * any(found["TrainingJobStatus"] == "Completed" for found in begun()))
+
+    def begun() -> list[dict[str, Any]]:
+        name = request["HyperParameterTuningJobName"]
+        answer = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=name, StatusEquals="Completed")
+        return list(answer["TrainingJobSummaries"])
+
+    monkeypatch.setattr(tuning_job, "time", late)
+    described, _ = run(sagemaker, request)
+    assert described["HyperParameterTuningJobStatus"] == "Completed"
+    assert described["BestTrainingJob"]["TrainingJobStatus"] == "Completed"
+    assert sum(described["TrainingJobStatusCounters"].values()) < 10
 
 
 def test_when_every_trial_fails_the_job_fails_and_says_why(sagemaker: Any) -> None:
@@ -269,7 +337,11 @@ def test_a_search_without_any_objective_value_fails_and_quotes_the_pattern(sagem
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"Strategy": "Hyperband"}, "Hyperband"),
+        ({"Strategy": "Hyperband"}, "Hyperband needs MaxResource"),
+        ({"Strategy": "Hyperband", "StrategyConfig": resources(9, 3)}, "MinResource 9 and MaxResource 3"),
+        ({"Strategy": "Hyperband", "StrategyConfig": resources(1, 20_001)}, "up to 20000"),
+        ({"Strategy": "Hyperband", "StrategyConfig": resources(1, 9), "TrainingJobEarlyStoppingType": "Auto"}, "must be Off"),
+        ({"StrategyConfig": resources(1, 9)}, "for the strategy Hyperband only"),
         (
             {"HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "error"}},
             "'error' has no MetricDefinition; there is loss",

@@ -8,7 +8,7 @@ are kept. As `xgboost.train` with `early_stopping_rounds` does it, which can not
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from checkpoints import Checkpoints
@@ -17,10 +17,21 @@ from light_xgboost import xgboost
 _BEST, _LEAST = "best_iteration", "best_score"
 
 
+#: Is told of the round and of what XGBoost measured after it, by its names: {"auc": 0.81, "logloss": 0.42}.
+Told = Callable[[int, Mapping[str, float]], None]
+
+
 def boost(
-    parameters: Mapping[str, Any], matrices: Sequence[Any], rounds: int, patience: int, segment: int = 0, kept: Checkpoints | None = None
+    parameters: Mapping[str, Any],
+    matrices: Sequence[Any],
+    rounds: int,
+    patience: int,
+    segment: int = 0,
+    kept: Checkpoints | None = None,
+    told: Told | None = None,
 ) -> Any:
-    """At most `rounds`, and with validation rows those up to the one after which `patience` rounds brought no lower loss.
+    """At most `rounds`, and with validation rows those up to the one after which `patience` rounds brought no lower loss, which is the
+    last of the parameters' eval_metric.
 
     After each `segment` rounds (0: never) the booster is saved and begun anew from what was saved, whether it is interrupted there or
     not: XGBoost saves neither the state of its random numbers nor that of its sampler of columns.
@@ -41,12 +52,21 @@ def boost(
                 kept.save(saved)
         booster.update(matrices[0], iteration=number)
         if len(matrices) > 1:
-            loss = float(booster.eval_set([(matrices[1], "validation")], number).rsplit(":", 1)[1])
+            measured = _measured(booster.eval_set([(matrices[1], "validation")], number))
+            loss = list(measured.values())[-1]
+            if told:
+                told(number, measured)
             if loss < least:
                 best, least = number, loss
                 booster.set_attr(**{_BEST: str(best), _LEAST: repr(least)})
     booster.set_attr(**{_BEST: None, _LEAST: None})
     return booster[: best + 1] if len(matrices) > 1 else booster.reset()
+
+
+def _measured(line: str) -> dict[str, float]:
+    """Of what XGBoost says after a round: a number, and for each metric `validation-<metric>:<value>`, with tabs between them."""
+    pairs = (measured.rsplit(":", 1) for measured in line.split("\t")[1:])
+    return {name.removeprefix("validation-"): float(value) for name, value in pairs}
 
 
 def _begin(parameters: Mapping[str, Any], matrices: Sequence[Any], saved: bytearray | None) -> Any:

@@ -38,6 +38,10 @@ REQUIRED = "num_round"
 #: Metrics of the model's file that the image calls something else. It knows no loss of quantiles, so that one goes by the name of the
 #: loss that it is of the median, twice: the tuner minimises what is printed under that name.
 _IMAGES_NAME = {"average_precision": "aucpr", "log_loss": "logloss", "macro_f1": "f1_macro", "pinball": "mae"}
+#: Metrics that XGBoost itself measures after each round, with its names: what Hyperband can judge a trial by before its end.
+OF_A_ROUND = {"rmse": "rmse", "mae": "mae", "auc": "auc", "average_precision": "aucpr", "log_loss": "logloss"}
+#: Set in the environment of trials whose strategy judges each round. Otherwise a trial prints its objective once, at its end.
+EACH_ROUND_VARIABLE = "OBJECTIVE_EACH_ROUND"
 #: The program of this variable is the algorithm of a trial: as a hyperparameter its name would be refused.
 ALGORITHM_VARIABLE = "ALGORITHM"
 
@@ -49,6 +53,8 @@ def objective(metric: str, problem: str) -> str:
     return f"validation:{name}"
 
 
-def line(metric: str, problem: str, value: float) -> str:
-    """The line that the tuner reads. `#011` is the tab that XGBoost prints, as SageMaker's logs show it; the image's expression has it."""
-    return f"[0]#011{objective(metric, problem).replace(':', '-')}:{value:.9g}"
+def line(metric: str, problem: str, value: float, number: int = 0) -> str:
+    """The line that the tuner reads, of a round or at the end. `#011` is the tab that XGBoost prints, as SageMaker's logs show it; the
+    image's expression has it.
+    """
+    return f"[{number}]#011{objective(metric, problem).replace(':', '-')}:{value:.9g}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +19,7 @@ from local_account.sagemaker.jobs import first_party, metrics
 from local_account.sagemaker.jobs.record import TUNING, Job, JobFailedError
 from local_account.sagemaker.jobs.running import JobService
 from local_account.sagemaker.jobs.training import TrainingJobs, check_training
-from local_account.sagemaker.tuning import early_stopping, ranges, strategies
+from local_account.sagemaker.tuning import early_stopping, hyperband, ranges, strategies
 
 _POLL_SECONDS = 0.25
 
@@ -108,13 +110,26 @@ class Search:
             self.ranges = ranges.read(parameter_ranges)
             limits = self.config.get("ResourceLimits") or {}
             self.points = strategies.points(self.config["Strategy"], self.ranges, seed, limits.get("MaxNumberOfTrainingJobs"))
+            self.resources = self._resources()
         except ValueError as error:
             raise InvalidError(f"HyperParameterTuningJobConfig: {error}.") from error
         self.parallel = max(1, int(limits.get("MaxParallelTrainingJobs") or 1))
-        self.stops_early = self.config.get("TrainingJobEarlyStoppingType") == "Auto"
+        self.most_seconds = float(limits.get("MaxRuntimeInSeconds") or math.inf)
+        self.stops_early = self.resources is not None or self.config.get("TrainingJobEarlyStoppingType") == "Auto"
         self.pattern = self._objective_pattern()
         self.trials: list[Trial] = []
         self._ended: queue.Queue[Trial] = queue.Queue()
+
+    def _resources(self) -> hyperband.Resources | None:
+        """Of Hyperband; None for another strategy. Raises ValueError."""
+        config, is_hyperband = self.config.get("StrategyConfig"), self.config["Strategy"] == "Hyperband"
+        if not is_hyperband:
+            if config:
+                raise ValueError(f"StrategyConfig is for the strategy Hyperband only, not {self.config['Strategy']}")
+            return None
+        if self.config.get("TrainingJobEarlyStoppingType") == "Auto":
+            raise ValueError("TrainingJobEarlyStoppingType must be Off with the strategy Hyperband, which stops training jobs itself")
+        return hyperband.Resources.of(config or {}, self.definition.get("StaticHyperParameters") or {})
 
     @property
     def maximize(self) -> bool:
@@ -144,9 +159,14 @@ class Search:
             )
 
     def _run_trials(self, job: Job) -> None:
+        """Until all have ended, or it is stopped, or its time is over, which AWS counts as an end like any other ("Track and set
+        completion criteria for your tuning job", SageMaker guide; that its status then is Completed, is assumed).
+        """
         running: set[int] = set()
+        begun = time.monotonic()
         while len(self.trials) < len(self.points) or running:
-            stopping = job.stop_requested.is_set() or self.service.runner.context.stopping.is_set()
+            is_over = time.monotonic() - begun >= self.most_seconds
+            stopping = is_over or job.stop_requested.is_set() or self.service.runner.context.stopping.is_set()
             while not stopping and len(self.trials) < len(self.points) and len(running) < self.parallel:
                 running.add(self._start(job).index)
                 self._publish(job)
@@ -198,6 +218,8 @@ class Search:
 
     def _stop_epoch(self, index: int, objectives: list[float]) -> int | None:
         previous = [trial.objectives for trial in self.trials[:index] if trial.objectives]
+        if self.resources:
+            return hyperband.stop_epoch(objectives, previous, self.resources, maximize=self.maximize)
         return early_stopping.stop_epoch(objectives, previous, maximize=self.maximize)
 
     def _read_objectives(self) -> None:

@@ -1,7 +1,8 @@
 """What a tuning job tries. Pure: a strategy is the list of its trials' points in the unit cube, whatever runs in parallel.
 
 Bayesian is a random search here, which says so in the account's log: what a model of earlier trials would choose is AWS's own secret, and
-what follows a search does not depend on it. Next: `ranges.py`, which makes values of a point.
+what follows a search does not depend on it. Hyperband draws at random, too, and stops some trials (`hyperband.py`).
+Next: `ranges.py`, which makes values of a point.
 """
 
 from __future__ import annotations
