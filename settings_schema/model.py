@@ -92,6 +92,7 @@ class Model(Value):
         self.require(
             not learns or captured, "retraining", "learn_from_answers=True", f"False where no endpoint captures: {self._uncaptured()}"
         )
+        self._require_split_fits()
         self._require_experiments_fit()
         members = any(isinstance(served, Member) for served in self.serving.values())
         shared = "None with a Member, whose container is the fleet's"
@@ -99,6 +100,16 @@ class Model(Value):
         serves = self.rebuild is None or not self.is_batch_only
         self.require(serves, "rebuild", self.rebuild, "None for a Batch, whose jobs look for the image each time")
         return self
+
+    def _require_split_fits(self) -> None:
+        """Answers carry the features only, so that a time that is none of them is not known of an answer."""
+        column = self.preparation.split.by_time
+        if column is None:
+            return
+        where, numeric = "preparation.split.by_time", [column.name for column in self.data.numeric]
+        self.require(column not in ("", self.data.target), where, column, "None, or a column of the table that is not the target")
+        is_known = not self.retraining.learn_from_answers or column in numeric
+        self.require(is_known, where, column, f"None, or one of the numeric features {numeric}, with Retraining.learn_from_answers=True")
 
     def _require_experiments_fit(self) -> None:
         """What labels say of each version is counted by the watch."""

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import advice
 import contract
 import dataset
 import fitting
-import identifiers
 import learned_rows
 import learned_split
 import numpy as np
-import row_words
-import split
+import sides
 import weights
 from allowed import declared_of
 from contract import Copies
@@ -28,13 +27,10 @@ from dataset import Rows
 from failure import BadInput
 from features import Floats
 from fitting import Fitted
-from numpy.typing import NDArray
 from on_demand import OnDemand
+from sides import Mask, Sides
 from specification import Specification
 from table import Table
-
-PARTS = ("train", "validation", "test")
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -42,19 +38,21 @@ class Parts:
     """All rows and the mask of each part; which rows are learned from with their weights, and what is fitted on the training rows.
 
     `classes` in the order of their index (the positive class of a binary problem last), None for a regression.
-    `split_by`: what tells two rows apart to the split: identifier, features, or copy (`split.spread`). `sources`: how many rows were
-    uploaded; with learned ones, how many of those train or validate, and how many their place keeps out.
+    `placing`: what decided about the sides of the uploaded ones. `sources`: how many rows were uploaded; with learned ones, how many of
+    those train or validate, and how many their place keeps out.
+    `looked_at`: what was looked at in the data and found (advice/); the findings are among the warnings, too.
     `learned_from`: mask of the training rows without outliers, where those are dropped. `weight`: of these rows.
     """
 
     rows: Rows
     classes: list[str] | None
-    split_by: str
+    placing: Sides
     masks: Mapping[str, Mask]
     learned_from: Mask
     fitted: Fitted
     weight: Floats
     warnings: list[str]
+    looked_at: list[dict[str, Any]]
     sources: Mapping[str, int]
     learned_sha256: str = ""
 
@@ -66,21 +64,22 @@ def require(table: Table, specification: Specification, data: str | Path | None 
     """
     warnings = contract.require(table, specification)
     rows, classes = _rows(table, specification)
-    buckets, split_by = _buckets(table, rows, specification)
-    shares = specification.preparation["split"]
-    masks = dict(zip(PARTS, split.sides(buckets, shares["validation"], shares["test"]), strict=True))
-    _require_usable(rows, buckets, masks, classes)
-    sources, digest = {"uploaded": rows.count}, ""
+    placing = sides.of(table, rows, specification)
+    _require_usable(rows, placing, classes, specification.by_time)
+    looks = advice.looks(table, rows, classes, placing, specification)
+    warnings = [*warnings, *(text for look in looks for text in look.texts(table))]
+    masks, sources, digest = placing.masks, {"uploaded": rows.count}, ""
     learned = None if data is None else learned_rows.read(data, specification, classes)
     if learned is not None:
-        by = learned_split.By(specification.target, classes, shares, split_by)
+        by = learned_split.By.of(specification, classes, placing)
         placed = learned_split.place(rows, masks, learned.rows, by)
         rows, masks, digest = placed.rows, placed.masks, learned.sha256
         sources |= {"learned": placed.used, "held_out": learned.rows.count - placed.used}
         warnings = [*warnings, *learned.warnings, *placed.warnings]
     learned_from, fitted = _fit(rows, masks["train"], specification)
     weight = _weight(rows.take(learned_from), specification)
-    return Parts(rows, classes, split_by, masks, learned_from, fitted, weight, warnings, sources, digest)
+    looked_at = [look.facts(table) for look in looks]
+    return Parts(rows, classes, placing, masks, learned_from, fitted, weight, warnings, looked_at, sources, digest)
 
 
 def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] | None]:
@@ -94,25 +93,8 @@ def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] |
     return Rows(numeric, categorical, dataset.class_index(answers, classes), table.rows), classes
 
 
-def _buckets(table: Table, rows: Rows, specification: Specification) -> tuple[split.Buckets, str]:
-    salt = specification.preparation["split"]["salt"]
-    if specification.identifier:
-        return split.buckets(identifiers.of(table, specification).words), "identifier"
-    words = row_words.of_features(table, specification)
-    by_features = split.different(words)
-    if not split.is_coarse(rows.count, by_features, rows.count, specification.problem):  # nor with fewer by everything
-        return split.buckets(words), "features"
-    numeric, categorical, name = dict(rows.numeric), dict(rows.categorical), specification.target
-    if specification.problem == "regression":
-        numeric[name] = rows.target
-    else:
-        categorical[name] = table.categories(name)
-    answered = split.content_words(numeric, categorical, salt)
-    is_coarse = split.is_coarse(rows.count, by_features, split.different(answered), specification.problem)
-    return (split.spread(split.buckets(answered)), "copy") if is_coarse else (split.buckets(words), "features")
-
-
-def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask], classes: list[str] | None) -> None:
+def _require_usable(rows: Rows, placing: Sides, classes: list[str] | None, by_time: str | None) -> None:
+    masks, buckets = placing.masks, placing.buckets
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
     present = None
     if classes is not None:
@@ -120,10 +102,12 @@ def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask
 
     def copies(class_name: str) -> Copies:
         """Of a class, or (an empty name) of the whole table."""
+        if buckets is None:
+            return Copies(rows.count, rows.count)
         of_class = buckets[rows.target == (classes or []).index(class_name)] if class_name else buckets
         return Copies(len(of_class), len(np.unique(of_class)))
 
-    contract.require_usable_split(counts, present, copies)
+    contract.require_usable_split(counts, present, copies, by_time)
 
 
 def _fit(rows: Rows, is_training: Mask, specification: Specification) -> tuple[Mask, Fitted]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,10 @@ def main(argv: list[str]) -> None:
             "data_versions": options.data_version,
             "rows": {name: int(np.count_nonzero(mask)) for name, mask in cut.masks.items()},
             "sources": cut.sources,
+            "split": cut.placing.facts,
             "quantiles": "exact",  # at any size (docs/decisions/0170-what-is-fitted-is-exact.md)
             "warnings": cut.warnings,
+            "looked_at": cut.looked_at,
         }
         described = baseline.statistics(cut.fitted.statistics, lineage["rows"]["train"])
         prepared_rows.write(cut, state, specification, output, _about(state))
@@ -83,7 +86,9 @@ def _state(cut: Parts, specification: Specification) -> dict[str, Any]:
     if preparation["select_features"]:
         fitted["selected"] = prepared_rows.select(cut, specification, preparation["select_features"])
     contract = {"model": specification.model, "dataset": specification.dataset, "preparation": preparation, "classes": cut.classes}
-    return {**fitted, **contract, "split_by": cut.split_by, "outputs": features.Preparer(fitted).outputs}
+    placing = cut.placing
+    told = {"split_by": placing.split_by} | ({} if placing.ends is None else {"split_ends": asdict(placing.ends)})
+    return {**fitted, **contract, **told, "outputs": features.Preparer(fitted).outputs}
 
 
 def _about(state: dict[str, Any]) -> dict[str, Any]:

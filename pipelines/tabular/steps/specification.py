@@ -60,6 +60,12 @@ class Specification:
         return None if self.dataset["identifier"] is None else str(self.dataset["identifier"])
 
     @property
+    def by_time(self) -> str | None:
+        """The column by which the split goes; a version of before there was a choice has none."""
+        column = self.preparation["split"].get("by_time")
+        return None if column is None else str(column)
+
+    @property
     def problem(self) -> str:
         """regression | binary | multiclass"""
         return str(self.dataset["problem"])
