@@ -94,6 +94,7 @@ class Model(Value):
             not learns or captured, "retraining", "learn_from_answers=True", f"False where no endpoint captures: {self._uncaptured()}"
         )
         self._require_rounds_for_hyperband()
+        self._require_split_fits()
         self._require_experiments_fit()
         members = any(isinstance(served, Member) for served in self.serving.values())
         shared = "None with a Member, whose container is the fleet's"
@@ -115,6 +116,16 @@ class Model(Value):
             of_values, "tuning.strategy", "Hyperband", "with another objective than 'log_mean', whose rounds are judged by logarithms"
         )
         self.require(rounds < 20_000, "algorithms", f"num_round={rounds}", "less than 20,000 with Hyperband, which counts no further")
+
+    def _require_split_fits(self) -> None:
+        """Answers carry the features only, so that a time that is none of them is not known of an answer."""
+        column = self.preparation.split.by_time
+        if column is None:
+            return
+        where, numeric = "preparation.split.by_time", [column.name for column in self.data.numeric]
+        self.require(column not in ("", self.data.target), where, column, "None, or a column of the table that is not the target")
+        is_known = not self.retraining.learn_from_answers or column in numeric
+        self.require(is_known, where, column, f"None, or one of the numeric features {numeric}, with Retraining.learn_from_answers=True")
 
     def _require_experiments_fit(self) -> None:
         """What labels say of each version is counted by the watch."""

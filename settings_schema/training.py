@@ -12,9 +12,14 @@ from settings_schema.value import Value
 
 
 class Split(Value):
-    """Share of rows per part. The side of a row depends on its identifier and the salt only, so it is stable as data grows."""
+    """Share of rows per part. The side of a row depends on its identifier and the salt only, so it is stable as data grows.
+
+    `by_time`: a column of the table, whether or not it is a feature, by which the newest rows test and those before validate; as newer
+    rows come, rows move on from the test to the training. Its cells: ISO 8601 or numbers, of one form (steps/time_column.py).
+    """
 
     salt: str = "1"
+    by_time: str | None = None  # None: a hash of the identifier or of the features decides
     validation: float = Field(default=0.15, gt=0, lt=0.5)
     test: float = Field(default=0.15, gt=0, lt=0.5)
 

@@ -18,6 +18,7 @@ _FACTS = {
     "data-url": ("data", "from"),
     "data-versions": ("data", "files"),
     "data-sources": ("data", "rows by source"),
+    "data-split": ("data", "split"),
     "data-sha256": ("data", "content (sha256)"),
     "algorithm": ("model", "algorithm"),
     "decision-metric": ("model", "threshold fitted for"),

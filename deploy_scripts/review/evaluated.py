@@ -33,6 +33,15 @@ def gate(facts: Mapping[str, Any]) -> Section | None:
     return Section("Gate", (), ("", "check"), rows) if rows else None
 
 
+def data(facts: Mapping[str, Any]) -> Section | None:
+    """What the check of the data said, which no gate judges. Facts of before it was shown here have none."""
+    split, warnings = facts.get("split") or {}, facts.get("data_warnings") or []
+    by_time = "Split by time: rows from {test_from} on ({column}) test, and those from {validation_from} on validate."
+    lines = [by_time.format(**split)] if split.get("by") == "time" else []
+    rows = [Row((warning,), WARN) for warning in warnings]
+    return Section("Data", lines, ("what the check of the data found, and what to do",) if rows else (), rows) if lines or rows else None
+
+
 def changes(facts: Mapping[str, Any]) -> Section | None:
     if facts["production"]["number"] is None:
         return None

@@ -75,6 +75,8 @@ def gather(question: Question, staging: Mapping[str, Any] | None) -> dict[str, A
         "production": {"number": number, "said": said},
         "quality": _quality(candidate, production, live),
         "gate": dict(candidate.gate),
+        "split": candidate.review.get("split"),
+        "data_warnings": candidate.review.get("warnings"),
         "changes": [change._asdict() for change in differences.changes(production, candidate)],
         "commits": _commits(question, production, candidate),
         **_groups(candidate),

@@ -12,7 +12,10 @@ from deploy_scripts.review import evaluated, running
 from deploy_scripts.review.sections import BAD, GOOD, WARN, Section, interval
 
 #: In the order in which an approver asks.
-_EVALUATED = (evaluated.beside, evaluated.gate, evaluated.changes, evaluated.commits, evaluated.groups, evaluated.bias, evaluated.making)
+_EVALUATED = (
+    *(evaluated.beside, evaluated.gate, evaluated.data, evaluated.changes, evaluated.commits, evaluated.groups, evaluated.bias),
+    evaluated.making,
+)
 _RUNNING = (
     running.drift,
     running.shadow,

@@ -32,6 +32,7 @@ MEASURED_FACTS = (
     "data-sha256",
     "data-versions",
     "data-sources",
+    "data-split",
     "schema-sha256",
     "specification-sha256",
     "code-sha256",

@@ -27,7 +27,7 @@ from pyarrow import parquet
 
 from build_scripts import upload_data
 from build_scripts.command_line import ProblemError
-from settings_schema import Categorical
+from settings_schema import Categorical, Split
 from tests.example_models import model_of
 from tests.steps.small_data import HOUSES, LOANS, SPECIES, houses, loans, species, write_csv, write_specification
 
@@ -89,6 +89,7 @@ def as_parquet(folder: Path, columns: dict[str, list[Any]]) -> None:
 TABLES: dict[str, tuple[Any, dict[str, list[Any]], dict[str, Any]]] = {
     "regression with gaps": (HOUSES, {**gaps(houses()), "price": houses()["price"]}, {"outlier_action": "drop"}),
     "identifiers": (IDENTIFIED, {**houses(), "id": [f"h{row}" for row in range(200)]}, {"normalisation": "robust"}),
+    "time": (HOUSES, {**houses(), "seen": [f"2024-01-{row % 28 + 1:02d}" for row in range(200)]}, {"split": Split(by_time="seen")}),
     "weights": (LOANS, loans(), {"reweigh_facet": True, "balance_classes": True, "outlier_rule": "zscore"}),
     "classes": (SPECIES, species(), {"outlier_rule": "quantile", "numeric_imputation": "mean", "normalisation": "minmax"}),
     "copies": (LOANS, {name: cells * 2 for name, cells in loans().items()}, {}),

@@ -130,6 +130,15 @@ def test_a_failed_check_comes_first_and_warnings_change_the_verdict() -> None:
     assert view(facts(gate=gate)).tone == "warn"
 
 
+def test_what_the_check_of_the_data_found_is_shown_with_where_its_test_begins() -> None:
+    split = {"by": "time", "column": "seen", "validation_from": "2024-01-15", "test_from": "2024-01-17"}
+    shown = sections(split=split, data_warnings=["the target moved"])["Data"]
+    assert shown.lines[0].startswith("Split by time: rows from 2024-01-17 on (seen) test")
+    assert [(row.cells, row.tone) for row in shown.rows] == [(("the target moved",), "warn")]
+    assert "Data" not in sections(split={"by": "features"}, data_warnings=[])
+    assert "Data" not in sections()
+
+
 COMPARISON: dict[str, Any] = {
     "summary": "in the shadow: 400 requests",
     "compared": True,

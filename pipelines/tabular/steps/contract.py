@@ -14,6 +14,7 @@ import header_checks
 import numpy as np
 import other_rows
 import table_checks
+import time_checks
 from cells import shown
 from failure import BadInput
 from findings import Finding, plural
@@ -65,6 +66,7 @@ def _of_columns(table: Table, specification: Specification) -> list[Finding]:
         *(finding for column in specification.dataset["numeric"] for finding in column_checks.of_numeric(table, column)),
         *(finding for column in specification.dataset["categorical"] for finding in column_checks.of_categorical(table, column)),
         *column_checks.of_target(table, specification),
+        *time_checks.of_time(table, specification),
     ]
 
 
@@ -120,12 +122,18 @@ class Copies:
 
 
 def require_usable_split(
-    counts: Mapping[str, int], classes: Mapping[str, Sequence[str]] | None, copies: Callable[[str], Copies] | None = None
+    counts: Mapping[str, int],
+    classes: Mapping[str, Sequence[str]] | None,
+    copies: Callable[[str], Copies] | None = None,
+    by_time: str | None = None,
 ) -> None:
     """Every part has at least two rows and, for a classification, every class. Raises BadInput naming the part.
 
-    `copies`: tells those of a class, and for "" of the whole table.
+    `copies`: tells those of a class, and for "" of the whole table. `by_time`: the column by which the split goes.
     """
+    remedy = "Split.salt in the model's file"
+    if by_time is not None:
+        remedy = f"the shares of Split in the model's file: the split goes by {by_time!r}, and the class is of another time"
     for part, rows in counts.items():
         if rows < 2:
             why = copies("").obstacle("the table's") if copies else ""
@@ -139,4 +147,4 @@ def require_usable_split(
         if absent:
             why = copies(absent[0]).obstacle("its") if copies else ""
             given = f"class {shown(absent[0])} does not occur in the {part} split"
-            raise BadInput(f"{given}: {why}" if why else f"{given}; give more rows of it, or change Split.salt in the model's file")
+            raise BadInput(f"{given}: {why}" if why else f"{given}; give more rows of it, or change {remedy}")

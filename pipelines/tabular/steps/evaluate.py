@@ -179,6 +179,8 @@ def _evidence(
         "changes": _changes(options, rival, served, scratch),
         "warnings": data["warnings"],
         "sources": data["sources"],
+        "split": data["split"],
+        "looked_at": data["looked_at"],
         "why": why_now.read(options.feedback, options.trigger),
         "curves": _curves(specification.problem, held.target, predicted, served.about["classes"]),
         "making": making.read(options.execution, usd_per_hour, options.prices_noted),  # last, since this evaluation counts until then
@@ -256,9 +258,7 @@ def _compare(
     preparation = json.loads((Path(options.preparation) / "preparation.json").read_text(encoding="utf-8"))
     rival = {"name": current.name, "facts": current.facts, "model_sha256": current.sha256}
     obstacle = champion.incomparable(current, preparation)
-    unseen = np.ones(held.count, dtype=bool)
-    if not obstacle:
-        (unseen,) = held.of_rows(lambda rows: champion.unseen(current, preparation, rows))
+    unseen = np.ones(held.count, dtype=bool) if obstacle else _unseen(current, preparation, held)
     if not obstacle and np.count_nonzero(unseen) < champion.FEWEST_ROWS:
         obstacle = "production learned from these rows: what decides which rows train has changed since"
     if obstacle:
@@ -279,6 +279,16 @@ def _compare(
     if not unseen.all():
         detail += f" on the {np.count_nonzero(unseen)} test rows that production has not learned from"
     return {**rival, "compared": True, "detail": detail}, comparison, beside
+
+
+def _unseen(current: champion.Champion, preparation: dict[str, Any], held: HeldOut) -> NDArray[np.bool_]:
+    """The test rows that production has not learned from."""
+    column = champion.time_of(current)
+    if column is None:
+        (unseen,) = held.of_rows(lambda rows: champion.unseen(current, preparation, rows))
+        return unseen
+    later = champion.later(current, *held.times(column))
+    return np.zeros(held.count, dtype=bool) if later is None else later
 
 
 def _compared(specification: Specification, metric: str, target: Floats, ours: Predictions, theirs: Predictions) -> dict[str, float | None]:
@@ -386,7 +396,7 @@ def _estimator(facts: dict[str, Any], specification: Specification, rows: Rows, 
 
 def _review(facts: dict[str, Any], specification: Specification) -> dict[str, Any]:
     """What a person judges by that no step of the pipeline reads. Layout: deploy_scripts/review/evidence.py reads it."""
-    kept = ("groups", "beside", "bias", "attributions", "changes", "sources", "why", "warnings", "making")
+    kept = ("groups", "beside", "bias", "attributions", "changes", "sources", "split", "why", "warnings", "making")
     return {**{name: facts[name] for name in kept}, "facet": specification.facet}
 
 

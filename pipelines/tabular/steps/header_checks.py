@@ -26,6 +26,7 @@ def of_columns(table: Table, specification: Specification) -> Iterator[Finding]:
     given = table.columns.column_names
     learned_of = [*specification.features, specification.target, *([specification.identifier] if specification.identifier else [])]
     expected = [*learned_of, *specification.ignored]
+    expected += [specification.by_time] if specification.by_time and specification.by_time not in expected else []
     misspelt = _misspelt([name for name in given if name not in expected], [name for name in expected if name not in given])
     missing = [name for name in expected if name not in given and name not in misspelt]
     there = f"the table has {', '.join(map(shown, given[:SHOWN_COLUMNS]))}"

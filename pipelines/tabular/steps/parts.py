@@ -8,18 +8,18 @@ production learned (learned_rows.py) is added to the training and validation row
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import advice
 import contract
 import dataset
 import fitting
-import identifiers
 import learned_rows
 import learned_split
 import numpy as np
-import row_words
+import sides
 import split
 import target_statistics
 import weights
@@ -28,15 +28,13 @@ from dataset import Rows
 from failure import BadInput
 from features import Floats
 from fitting import Fitted
-from numpy.typing import NDArray
 from on_demand import OnDemand
+from sides import Mask, Sides
 from specification import Specification
 from table import Table
 from target_statistics import Answers
 from target_values import Folds
 
-PARTS = ("train", "validation", "test")
-Mask = NDArray[np.bool_]
 #: Fits on the rows of a mask, some columns by the answers of these rows.
 Fit = Callable[[Rows, Mask, Specification, Mapping[str, Answers]], Fitted]
 
@@ -46,20 +44,22 @@ class Parts:
     """All rows and the mask of each part; which rows are learned from with their weights, and what is fitted on the training rows.
 
     `classes` in the order of their index (the positive class of a binary problem last), None for a regression.
-    `split_by`: what tells two rows apart to the split: identifier, features, or copy (`split.spread`). `sources`: how many rows were
-    uploaded; with learned ones, how many of those train or validate, and how many their place keeps out.
+    `placing`: what decided about the sides of the uploaded ones. `sources`: how many rows were uploaded; with learned ones, how many of
+    those train or validate, and how many their place keeps out.
+    `looked_at`: what was looked at in the data and found (advice/); the findings are among the warnings, too.
     `learned_from`: mask of the training rows without outliers, where those are dropped. `weight`: of these rows.
     `folds`: of all rows, where a column is encoded by the target (target_statistics.py).
     """
 
     rows: Rows
     classes: list[str] | None
-    split_by: str
+    placing: Sides
     masks: Mapping[str, Mask]
     learned_from: Mask
     fitted: Fitted
     weight: Floats
     warnings: list[str]
+    looked_at: list[dict[str, Any]]
     sources: Mapping[str, int]
     learned_sha256: str = ""
     folds: Folds | None = None
@@ -78,25 +78,26 @@ def require(table: Table, specification: Specification, data: str | Path | None 
     """
     warnings = contract.require(table, specification)
     rows, classes = _rows(table, specification)
-    buckets, split_by = _buckets(table, rows, specification)
-    shares = specification.preparation["split"]
-    masks = dict(zip(PARTS, split.sides(buckets, shares["validation"], shares["test"]), strict=True))
-    _require_usable(rows, buckets, masks, classes)
-    del buckets  # eight bytes a row
-    sources, digest = {"uploaded": rows.count}, ""
+    placing = sides.of(table, rows, specification)
+    _require_usable(rows, placing, classes, specification.by_time)
+    looks = advice.looks(table, rows, classes, placing, specification)
+    warnings = [*warnings, *(text for look in looks for text in look.texts(table))]
+    masks, sources, digest = placing.masks, {"uploaded": rows.count}, ""
     learned = None if data is None else learned_rows.read(data, specification, classes)
     if learned is not None:
-        by = learned_split.By(specification.target, classes, shares, split_by)
+        by = learned_split.By.of(specification, classes, placing)
         placed = learned_split.place(rows, masks, learned.rows, by)
         rows, masks, digest = placed.rows, placed.masks, learned.sha256
         sources |= {"learned": placed.used, "held_out": learned.rows.count - placed.used}
         warnings = [*warnings, *learned.warnings, *placed.warnings]
+    placing = replace(placing, buckets=None)  # eight bytes a row, which nobody asks for any more
     encoded = _encoded_by_target(rows, specification, classes)
-    folds = _folds(rows, shares["salt"]) if encoded else None
+    folds = _folds(rows, specification.preparation["split"]["salt"]) if encoded else None
     by_target = {} if folds is None else dict.fromkeys(encoded, Answers(rows.target[masks["train"]], classes, folds[masks["train"]]))
     learned_from, fitted = _fit(rows, masks["train"], specification, by_target, fit)
     weight = _weight(rows.take(learned_from), specification)
-    return Parts(rows, classes, split_by, masks, learned_from, fitted, weight, warnings, sources, digest, folds)
+    looked_at = [look.facts(table) for look in looks]
+    return Parts(rows, classes, placing, masks, learned_from, fitted, weight, warnings, looked_at, sources, digest, folds)
 
 
 def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] | None]:
@@ -110,25 +111,8 @@ def _rows(table: Table, specification: Specification) -> tuple[Rows, list[str] |
     return Rows(numeric, categorical, dataset.class_index(answers, classes), table.rows), classes
 
 
-def _buckets(table: Table, rows: Rows, specification: Specification) -> tuple[split.Buckets, str]:
-    salt = specification.preparation["split"]["salt"]
-    if specification.identifier:
-        return split.buckets(identifiers.of(table, specification).words), "identifier"
-    words = row_words.of_features(table, specification)
-    by_features = split.different(words)
-    if not split.is_coarse(rows.count, by_features, rows.count, specification.problem):  # nor with fewer by everything
-        return split.buckets(words), "features"
-    numeric, categorical, name = dict(rows.numeric), dict(rows.categorical), specification.target
-    if specification.problem == "regression":
-        numeric[name] = rows.target
-    else:
-        categorical[name] = table.categories(name)
-    answered = split.content_words(numeric, categorical, salt)
-    is_coarse = split.is_coarse(rows.count, by_features, split.different(answered), specification.problem)
-    return (split.spread(split.buckets(answered)), "copy") if is_coarse else (split.buckets(words), "features")
-
-
-def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask], classes: list[str] | None) -> None:
+def _require_usable(rows: Rows, placing: Sides, classes: list[str] | None, by_time: str | None) -> None:
+    masks, buckets = placing.masks, placing.buckets
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
     present = None
     if classes is not None:
@@ -136,10 +120,12 @@ def _require_usable(rows: Rows, buckets: split.Buckets, masks: Mapping[str, Mask
 
     def copies(class_name: str) -> Copies:
         """Of a class, or (an empty name) of the whole table."""
+        if buckets is None:
+            return Copies(rows.count, rows.count)
         of_class = buckets[rows.target == (classes or []).index(class_name)] if class_name else buckets
         return Copies(len(of_class), len(np.unique(of_class)))
 
-    contract.require_usable_split(counts, present, copies)
+    contract.require_usable_split(counts, present, copies, by_time)
 
 
 def _encoded_by_target(rows: Rows, specification: Specification, classes: list[str] | None) -> list[str]:

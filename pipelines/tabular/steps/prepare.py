@@ -15,6 +15,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,12 +29,14 @@ import objectives
 import parts
 import prepared_rows
 import processing_hosts
+import sides
 import sources
 import table as tables
 from dataset import Rows
 from failure import BadInput
 from fitting import Fitted
-from parts import Mask, Parts
+from parts import Parts
+from sides import Mask
 from specification import Specification, load
 from table import Table
 from target_statistics import Answers
@@ -95,8 +98,10 @@ def run(argv: list[str], engine: Engine) -> None:
             "data_versions": options.data_version,
             "rows": {name: int(np.count_nonzero(mask)) for name, mask in cut.masks.items()},
             "sources": cut.sources,
+            "split": cut.placing.facts,
             "quantiles": "exact",  # at any size (docs/decisions/0170-what-is-fitted-is-exact.md)
             "warnings": cut.warnings,
+            "looked_at": cut.looked_at,
         }
         described = baseline.statistics(cut.fitted.statistics, lineage["rows"]["train"])
         with _all_or_nothing(output):
@@ -132,7 +137,7 @@ def _all_or_nothing(output: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for name in (*parts.PARTS, "preparation"):
+        for name in (*sides.PARTS, "preparation"):
             shutil.rmtree(output / name, ignore_errors=True)
         raise
 
@@ -143,7 +148,9 @@ def _state(cut: Parts, specification: Specification) -> dict[str, Any]:
     if preparation["select_features"]:
         fitted["selected"] = prepared_rows.select(cut, specification, preparation["select_features"])
     contract = {"model": specification.model, "dataset": specification.dataset, "preparation": preparation, "classes": cut.classes}
-    return {**fitted, **contract, "split_by": cut.split_by, "outputs": features.Preparer(fitted).outputs}
+    placing = cut.placing
+    told = {"split_by": placing.split_by} | ({} if placing.ends is None else {"split_ends": asdict(placing.ends)})
+    return {**fitted, **contract, **told, "outputs": features.Preparer(fitted).outputs}
 
 
 def _about(state: dict[str, Any]) -> dict[str, Any]:

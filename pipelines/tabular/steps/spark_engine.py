@@ -26,7 +26,8 @@ from column_store import Arrays
 from dataset import Rows
 from failure import BadInput
 from fitting import Column, Fitted, fit_by_target, together
-from parts import Mask, Parts
+from parts import Parts
+from sides import Mask
 from spark_columns import GatheredColumns
 from spark_tasks import Report, Taken
 from specification import Specification

@@ -74,6 +74,12 @@ class Specification:
         return list(self.dataset.get("ignore", ()))
 
     @property
+    def by_time(self) -> str | None:
+        """The column by which the split goes; a version of before there was a choice has none."""
+        column = self.preparation["split"].get("by_time")
+        return None if column is None else str(column)
+
+    @property
     def problem(self) -> str:
         """regression | binary | multiclass"""
         return str(self.dataset["problem"])

@@ -190,6 +190,7 @@ def unseen(champion: Champion, preparation: Mapping[str, Any], rows: Rows) -> ND
     """The test rows that production has not learned from, as far as can be known: none where rows were told apart by what is not here.
 
     Without an identifier a row's side depends on all its columns, so that a new column moves rows from production's training rows here.
+    Of a version that time has split, `later` knows.
     """
     theirs, ours = champion.preparation, preparation
     if _split(theirs) == _split(ours):
@@ -202,13 +203,29 @@ def unseen(champion: Champion, preparation: Mapping[str, Any], rows: Rows) -> ND
     return split.sides(split.content_buckets(numeric, categorical, shares["salt"]), shares["validation"], shares["test"])[2]
 
 
+def time_of(champion: Champion) -> str | None:
+    """The column whose time split production's rows; None where something else did."""
+    preparation = champion.preparation
+    return str(preparation["preparation"]["split"]["by_time"]) if preparation.get("split_by") == "time" else None
+
+
+def later(champion: Champion, times: NDArray[np.float64] | None, form: str) -> NDArray[np.bool_] | None:
+    """Which test rows are of production's test time or later, so that it has not learned from them. `times`: of its column, in the form.
+
+    None where the column is no more, or is another one: then nobody can know.
+    """
+    ends = champion.preparation["split_ends"]
+    return None if times is None or form != ends["form"] else times >= ends["test"]
+
+
 def _split(preparation: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a row's side of the split depends on."""
     dataset, by = preparation["dataset"], preparation.get("split_by")
     told_apart = (
         dataset["identifier"] if by == "identifier" else [sorted(_columns(preparation, kind)) for kind in ("numeric", "categorical")]
     )
-    return by, told_apart, preparation["preparation"]["split"]
+    # Of before there was a choice, a version does not say that it has none.
+    return by, told_apart, {name: value for name, value in preparation["preparation"]["split"].items() if value is not None}
 
 
 def _columns(preparation: Mapping[str, Any], kind: str) -> list[str]:

@@ -15,6 +15,8 @@ import dataset
 import numpy as np
 import pyarrow as pa
 import table as tables
+import time_column
+from column_values import UnreadableError
 from dataset import Rows
 from features import stack
 from numpy.typing import NDArray
@@ -50,6 +52,16 @@ class HeldOut:
             rows = _typed(columns, self.served)
             yield rows if wanted is None else rows.take(wanted[begin : begin + rows.count])
             begin += rows.count
+
+    def times(self, column: str) -> tuple[Floats | None, str]:
+        """What a column says of all rows' time, whether or not it is a feature, with its form; None where it holds none or is gone."""
+        if column not in parquet.read_schema(self.file).names:
+            return None, ""
+        cells = parquet.read_table(self.file, columns=[column])[column]
+        try:
+            return np.concatenate(list(time_column.of_chunks(cells))), time_column.form_of(cells)
+        except UnreadableError:
+            return None, ""
 
     def of_rows(self, *functions: Callable[[Rows], NDArray[Any]]) -> list[NDArray[Any]]:
         """What each function says of every row, asked for a batch at a time."""

@@ -20,6 +20,7 @@ def facts(data: Mapping[str, Any], version: Mapping[str, Any], packed: bytes, gi
         "data_sha256": data["data_sha256"],
         "data_versions": data["data_versions"],
         "data_sources": sources(data["sources"]),
+        "data_split": pairs(data["split"]),
         "schema_sha256": version["schema_sha256"],
         "specification_sha256": version["specification_sha256"],
         "code_sha256": version["code_sha256"],
