@@ -14,7 +14,7 @@ from pyarrow import parquet
 from build_scripts.data_size import LOOK_BYTES, DataSize, in_words, measure
 from build_scripts.run_estimate import BINS_SHARE, BYTES_PER_ROW, DISK_BYTES_PER_CELL, Instances, Run, estimate
 from build_scripts.step_modules import load
-from settings_schema import Prices, Training, Tuning
+from settings_schema import Choice, Prices, Training, Tuning
 from tests.example_models import ABALONE
 from tests.unit.script_account import S3, refusal
 
@@ -146,3 +146,13 @@ def test_spare_capacity_is_told_to_cost_less_than_what_is_said() -> None:
     assert "less on spare capacity (use_spot)" in spot.lines[-1]
     assert "use_spot" not in estimate(run_of(1000)).lines[-1]
     assert "noted 2026-01 in settings.py" in spot.lines[-1]
+
+
+def test_fitting_the_chosen_model_again_is_told_and_takes_time() -> None:
+    again, single, never = (
+        estimate(run_of(10_000_000, model=ABALONE.but(choice=choice))) for choice in (Choice(), Choice(blend=None), Choice(refit=False))
+    )
+    assert again.minutes > single.minutes > never.minutes
+    (said,) = [line for line in single.lines if line.startswith("choice")]
+    assert said.startswith("choice and refit: 1 ml.m5.xlarge, about ")
+    assert "choice: 1 ml.m5.xlarge, about 4 min" in never.lines

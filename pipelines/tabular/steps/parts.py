@@ -44,7 +44,8 @@ class Parts:
     `classes` in the order of their index (the positive class of a binary problem last), None for a regression.
     `split_by`: what tells two rows apart to the split: identifier, features, or copy (`split.spread`). `sources`: how many rows were
     uploaded; with learned ones, how many of those train or validate, and how many their place keeps out.
-    `learned_from`: mask of the training rows without outliers, where those are dropped. `weight`: of these rows.
+    `learned_from`: mask of the training rows without outliers, where those are dropped. `weights`: of these rows, and of the validation
+    rows for when they are learned from (refit.py): 0 for an outlier that would be dropped.
     """
 
     rows: Rows
@@ -53,7 +54,7 @@ class Parts:
     masks: Mapping[str, Mask]
     learned_from: Mask
     fitted: Fitted
-    weight: Floats
+    weights: Mapping[str, Floats]
     warnings: list[str]
     sources: Mapping[str, int]
     learned_sha256: str = ""
@@ -79,7 +80,10 @@ def require(table: Table, specification: Specification, data: str | Path | None 
         sources |= {"learned": placed.used, "held_out": learned.rows.count - placed.used}
         warnings = [*warnings, *learned.warnings, *placed.warnings]
     learned_from, fitted = _fit(rows, masks["train"], specification)
-    weight = _weight(rows.take(learned_from), specification)
+    validated = rows.take(masks["validation"])
+    weight = {"train": _weight(rows.take(learned_from), specification), "validation": _weight(validated, specification)}
+    if specification.preparation["outlier_action"] == "drop":
+        weight["validation"][fitting.outliers(fitted.state, validated.numeric, validated.count)] = 0
     return Parts(rows, classes, split_by, masks, learned_from, fitted, weight, warnings, sources, digest)
 
 

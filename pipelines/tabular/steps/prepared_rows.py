@@ -53,9 +53,7 @@ def select(cut: Parts, specification: Specification, count: int) -> list[str]:
 def write(cut: Parts, state: Mapping[str, Any], specification: Specification, output: Path, about: Mapping[str, Any]) -> None:
     """The shards of `train` and `validation` below `output`."""
     preparer = features.Preparer(state)
-    # Weights make training fairer; the choice between models is made on rows as they are.
     masks = {"train": cut.learned_from, "validation": cut.masks["validation"]}
-    weights = {"train": cut.weight, "validation": np.ones(np.count_nonzero(masks["validation"]))}
     writers = {name: dataset.PartWriter(output / name, about) for name in masks}
     begun, written = 0, dict.fromkeys(masks, 0)
     for rows in cut.rows.batches(BATCH_ROWS):
@@ -63,7 +61,7 @@ def write(cut: Parts, state: Mapping[str, Any], specification: Specification, ou
         for name, mask in masks.items():
             part = _prepared(rows, mask[batch], preparer, specification)
             count = len(part.target)
-            writers[name].append(part.features, part.target, weights[name][written[name] : written[name] + count])
+            writers[name].append(part.features, part.target, cut.weights[name][written[name] : written[name] + count])
             written[name] += count
         begun = batch.stop
     for writer in writers.values():
