@@ -14,7 +14,7 @@ class Blend(Value):
     the members together. `significance`: it is chosen where the single one is at least as good in less than this share of paired resamples.
     """
 
-    max_members: int = Field(default=3, ge=2, le=10)
+    max_members: int = Field(default=3, ge=2, le=5)
     max_latency_ratio: float = Field(default=1.5, ge=1)
     max_megabytes: float = Field(default=50.0, gt=0)
     significance: float = Field(default=0.1, gt=0, lt=0.5)

@@ -144,7 +144,7 @@ COMMANDS = [
         (lambda: ABALONE.but(algorithms=LINEAR), "Model('abalone').algorithms is Algorithm(name='linear'"),
         (lambda: ABALONE.but(algorithms=(LINEAR, "random_forest")), "Model('abalone').algorithms is (Algorithm"),
         (lambda: ABALONE.but(algorithms=(LINEAR, LINEAR)), "Model('abalone').algorithms is ['linear', 'linear']; allowed: at least one"),
-        (lambda: Blend(max_members=1), "Blend.max_members is 1; allowed: 2 to 10"),
+        (lambda: Blend(max_members=1), "Blend.max_members is 1; allowed: 2 to 5"),
         (lambda: Blend(max_latency_ratio=0.9), "Blend.max_latency_ratio is 0.9; allowed: at least 1"),
         (lambda: Blend(max_megabytes=0.0), "Blend.max_megabytes is 0.0; allowed: more than 0"),
         (lambda: Choice(blend=True), "Choice.blend is True; allowed: None, or Blend(...)"),
