@@ -81,7 +81,7 @@ def _served(folder: Path, version: Version) -> Any:
     reason = f"version {version.number} is none that this commit can read"
     try:
         served = load("served")
-        load("trees"), load("algorithms.linear")
+        load("trees"), load("algorithms.linear"), load("blend")
         return served.load(folder)
     except load("failure").BadInput as error:  # an algorithm that a team had, and has no longer
         raise ProblemError(f"{reason}: {error}") from error

@@ -21,7 +21,7 @@ import tarfile
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -57,19 +57,29 @@ class Rebuild:
         return str(lineage["data_sha256"])
 
     def train(self) -> None:
-        pairs = [text for name, value in sorted(self._lineage.hyperparameters.items()) for text in (f"--{name}", value)]
-        folders = ["--train", self._at("train"), "--validation", self._at("validation"), "--model-dir", self._at("trial")]
-        self._script("train", "--algorithm", self._lineage.algorithm, *folders, *pairs, hosts=self._lineage.instances)
+        """The trial that won, or each that is blended."""
+        for algorithm, hyperparameters in self._lineage.trials.items():
+            self._train(algorithm, hyperparameters)
+
+    def _train(self, algorithm: str, hyperparameters: Mapping[str, str]) -> None:
+        pairs = [text for name, value in sorted(hyperparameters.items()) for text in (f"--{name}", value)]
+        trial = self._folder / f"trial-{algorithm}"
+        folders = ["--train", self._at("train"), "--validation", self._at("validation"), "--model-dir", str(trial)]
+        self._script("train", "--algorithm", algorithm, *folders, *pairs, hosts=self._lineage.instances)
         # SageMaker hands the next step the packed model folder.
-        trial = self._folder / "trial"
         packed = load("archive").pack({file.name: file.read_bytes() for file in trial.iterdir() if file.is_file()})
-        candidate = self._folder / "candidates" / f"candidate-{self._lineage.algorithm.replace('_', '-')}"
+        candidate = self._folder / "candidates" / f"candidate-{algorithm.replace('_', '-')}"
         candidate.mkdir(parents=True)
         (candidate / "model.tar.gz").write_bytes(packed)
 
     def choose(self) -> bytes:
         """model.tar.gz."""
         folders = ["--candidates", self._at("candidates"), "--preparation", self._at("preparation"), "--output", self._at("chosen")]
+        if self._lineage.fitted_on:  # a version from before then has a choose.py that takes no rows
+            folders += ["--train", self._at("train"), "--validation", self._at("validation")]
+        if len(self._lineage.trials) > 1:  # which weights were best is decided; a competition of the members alone might say another
+            weights = " ".join(f"{name}={value}" for name, value in self._lineage.hyperparameters.items())
+            folders += ["--weights", weights]
         self._script("choose", *folders)
         return (self._folder / "chosen" / "model" / "model.tar.gz").read_bytes()
 

@@ -91,6 +91,11 @@ class Run:
         split = self.model.preparation.split
         return self.rows * (1 - split.validation - split.test)
 
+    @property
+    def refitted_rows(self) -> float:
+        """Training and validation rows, where the chosen model is fitted again on them."""
+        return self.rows * (1 - self.model.preparation.split.test) if self.model.choice.refit else 0.0
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -107,15 +112,19 @@ class Estimate:
 
 def estimate(run: Run) -> Estimate:
     prepare = _prepare_seconds(run)
-    trial = {algorithm.name: JOB_SECONDS + _trial_seconds(run, algorithm) for algorithm in run.model.algorithms}
+    threads = run.training.cores * run.training.count
+    trial = {algorithm.name: JOB_SECONDS + _fit_seconds(run, algorithm, run.learned_rows, threads) for algorithm in run.model.algorithms}
+    refits = [_fit_seconds(run, algorithm, run.refitted_rows, run.processing.cores) for algorithm in run.model.algorithms]
+    blended = run.model.choice.blend.max_members if run.model.choice.blend else 1
+    choose = JOB_SECONDS + sum(sorted(refits)[-blended:])
     judged = run.cells * run.model.preparation.split.test
     evaluate = JOB_SECONDS + EVALUATE_SECONDS * judged + SAMPLE_SECONDS * min(1.0, judged / SAMPLED_CELLS)
     tuning = run.model.tuning
     waves = math.ceil(tuning.trials / tuning.parallel_trials)
     longest = min(waves * (START_MINUTES + max(trial.values()) / 60), tuning.max_minutes or math.inf)
-    minutes = 3 * START_MINUTES + (prepare + JOB_SECONDS + evaluate) / 60 + longest
+    minutes = 3 * START_MINUTES + (prepare + choose + evaluate) / 60 + longest
     most = 60 * tuning.parallel_trials * (tuning.max_minutes or math.inf)
-    processed = prepare * run.processing.count + JOB_SECONDS + evaluate  # choice and evaluation take one instance
+    processed = prepare * run.processing.count + choose + evaluate  # choice and evaluation take one instance
     trained = sum(min(tuning.trials * seconds, most) for seconds in trial.values()) * run.training.count
     usd = _usd(run, processed, trained)
     engine = " with Spark" if run.model.processing.spark else ""
@@ -125,6 +134,8 @@ def estimate(run: Run) -> Estimate:
         f"prepare: {_instances(run.processing)}{engine}, about {_minutes(START_MINUTES + prepare / 60)}",
         f"training: {_engine(run)}, {counts} trials on {_instances(run.training)} each, {len(trial) * tuning.parallel_trials} at once, "
         f"about {_minutes(longest)}",
+        f"choice{' and refit' if run.refitted_rows else ''}: 1 {run.processing.instance_type}, "
+        f"{'at most ' if run.refitted_rows and blended > 1 else ''}about {_minutes(START_MINUTES + choose / 60)}",
         f"evaluation: 1 {run.processing.instance_type}, about {_minutes(START_MINUTES + evaluate / 60)}",
         *_too_large(run),
     ]
@@ -140,12 +151,12 @@ def _prepare_seconds(run: Run) -> float:
     return JOB_SECONDS + SPARK_SECONDS + work * (DRIVER_SHARE + spread)
 
 
-def _trial_seconds(run: Run, algorithm: Algorithm) -> float:
-    cells = run.learned_rows * run.prepared_columns / 1e6
+def _fit_seconds(run: Run, algorithm: Algorithm, rows: float, cores: float) -> float:
+    cells = rows * run.prepared_columns / 1e6
     fixed = algorithm.fixed
     if algorithm.name == "linear":
         return LINEAR_SECONDS * cells
-    threads = max(1.0, run.training.cores * run.training.count)
+    threads = max(1.0, cores)
     if algorithm.name == "random_forest":
         return TREE_SECONDS * cells * float(fixed.get("num_parallel_tree", TREES)) / threads
     return ROUND_SECONDS * cells * float(fixed.get("num_round", ROUNDS)) / threads

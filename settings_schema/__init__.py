@@ -4,6 +4,7 @@ Start at model.py (one model), project.py (what all share), names.py (every phys
 """
 
 from settings_schema.asynchronous import Asynchronous, BacklogScaling
+from settings_schema.choosing import Blend, Choice
 from settings_schema.component import Component, CopyScaling
 from settings_schema.data import Categorical, DataSet, Facet, Numeric
 from settings_schema.errors import SettingsError
@@ -30,7 +31,9 @@ __all__ = [
     "Autoscaling",
     "BacklogScaling",
     "Batch",
+    "Blend",
     "Categorical",
+    "Choice",
     "CodeCommit",
     "CodeConnection",
     "Component",

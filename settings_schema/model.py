@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from settings_schema.asynchronous import Asynchronous
+from settings_schema.choosing import Choice
 from settings_schema.component import Component
 from settings_schema.data import DataSet
 from settings_schema.errors import require
@@ -29,6 +30,7 @@ from settings_schema.training import Algorithm, Gate, Preparation, Processing, T
 from settings_schema.value import NAME_PATTERN, Value
 
 LONGEST_NAME = 20
+MOST_ALGORITHMS = 10
 #: Each way in which an environment can serve a model.
 Serving = Endpoint | Serverless | Asynchronous | Component | Member | Batch
 
@@ -68,6 +70,7 @@ class Model(Value):
     algorithms: tuple[Algorithm, ...]
     tuning: Tuning = Tuning()
     training: Training = Training()
+    choice: Choice = Choice()
     gate: Gate = Gate()
     serving: Mapping[str, Serving]
     monitoring: Monitoring | None = Monitoring()
@@ -82,6 +85,8 @@ class Model(Value):
         )
         names = [algorithm.name for algorithm in self.algorithms]
         self.require(bool(names) and len(names) == len(set(names)), "algorithms", names, "at least one algorithm, each once")
+        few = f"at most {MOST_ALGORITHMS}, since each takes two of the 50 facts that a version may have"
+        self.require(len(names) <= MOST_ALGORITHMS, "algorithms", f"{len(names)} algorithms", few)
         known = algorithms(self.pipeline)
         allowed = f"one of {', '.join(known)}, the files of pipelines/{self.pipeline}/steps/algorithms/"
         for name in names:

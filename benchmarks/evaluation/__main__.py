@@ -44,6 +44,7 @@ class Judged:
         specification = folder / "specification.json"
         specification.write_text(specification_json(MODEL), encoding="utf-8")
         self._specified = ["--specification", str(specification)]
+        self._channels = [text for name in ("train", "validation") for text in (f"--{name}", str(folder / name))]
         write(folder / "table.parquet", LEARNED_ROWS, seed=1)
         self._step("prepare", "--data", str(folder / "table.parquet"), "--output", str(folder), *self._specified)
         for algorithm, pairs in TRIALS.items():
@@ -51,12 +52,11 @@ class Judged:
         shutil.copytree(folder / "candidates" / "candidate-linear", folder / "rival" / "candidates" / "candidate-linear")
         for place in (folder, folder / "rival"):
             folders = ["--candidates", str(place / "candidates"), "--preparation", str(folder / "preparation"), "--output", str(place)]
-            self._step("choose", *folders, *self._specified)
+            self._step("choose", *folders, *self._channels, *self._specified)
 
     def _train(self, algorithm: str, pairs: Sequence[str]) -> None:
         trial, packed = self._folder / "trials" / algorithm, self._folder / "candidates" / f"candidate-{algorithm.replace('_', '-')}"
-        channels = [text for name in ("train", "validation") for text in (f"--{name}", str(self._folder / name))]
-        self._step("train", "--algorithm", algorithm, *channels, "--model-dir", str(trial), *pairs)
+        self._step("train", "--algorithm", algorithm, *self._channels, "--model-dir", str(trial), *pairs)
         packed.mkdir(parents=True)
         with tarfile.open(packed / "model.tar.gz", "w:gz") as archive:
             archive.add(trial, arcname=".")

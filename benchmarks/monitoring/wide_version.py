@@ -75,7 +75,7 @@ def make(folder: Path) -> None:
         with tarfile.open(candidate / "model.tar.gz", "w:gz") as archive:
             archive.add(scratch / "trained", arcname=".")
         prepared = ["--preparation", scratch / "preparation"]
-        _step("choose", "--candidates", candidate.parent, *prepared, "--output", scratch, *specified)
+        _step("choose", "--candidates", candidate.parent, *parts, *prepared, "--output", scratch, *specified)
         made = ["--model", scratch / "model", "--choice", scratch / "choice", "--test", scratch / "test"]
         _step("evaluate", *made, *parts, *prepared, "--output", folder, *specified)
         shutil.copy(scratch / "model" / "model.tar.gz", folder)

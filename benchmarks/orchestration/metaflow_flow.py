@@ -37,9 +37,9 @@ class ThreeSteps(FlowSpec):
     @step
     def end(self) -> None:
         work = os.environ["STEP_WORK"]
-        run(
-            "choose.py", "--candidates", f"{work}/candidates", "--preparation", f"{work}/prepared/preparation", "--output", f"{work}/chosen"
-        )
+        channels = ["--train", f"{work}/prepared/train", "--validation", f"{work}/prepared/validation"]
+        prepared = [*channels, "--preparation", f"{work}/prepared/preparation"]
+        run("choose.py", "--candidates", f"{work}/candidates", *prepared, "--output", f"{work}/chosen")
 
 
 if __name__ == "__main__":

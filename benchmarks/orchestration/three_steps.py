@@ -18,7 +18,7 @@ def definition(bucket: str, role: str, seconds_file: Path) -> str:
     outputs = "Steps.Prepare.ProcessingOutputConfig.Outputs"
     choose_inputs = {
         "candidate-linear": {"Get": "Steps.Train.ModelArtifacts.S3ModelArtifacts"},
-        "preparation": {"Get": f"{outputs}['preparation'].S3Output.S3Uri"},
+        **{name: {"Get": f"{outputs}['{name}'].S3Output.S3Uri"} for name in ("train", "validation", "preparation")},
     }
     prepare = _script(
         bucket, role, seconds_file, "prepare", {"data": f"s3://{bucket}/data/"}, ["train", "validation", "test", "preparation"]

@@ -36,6 +36,8 @@ TRIALS = {
     "random_forest": {"num_parallel_tree": "20", "max_depth": "6"},
     "linear": {"lambda": "1.0"},
 }
+#: Of the blend of all three.
+WEIGHTS = "gradient_boosting=0.5 linear=0.2 random_forest=0.3"
 
 
 def threads(number: int) -> dict[str, str]:
@@ -65,7 +67,7 @@ def registered_version() -> dict[str, Any]:
 
 def large_table() -> dict[str, Any]:
     """For every algorithm, how many of REPETITIONS archives are the first one, made by prepare.py, train.py and choose.py."""
-    hashes: dict[str, list[str]] = {name: [] for name in TRIALS}
+    hashes: dict[str, list[str]] = {name: [] for name in (*TRIALS, "blend")}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "data").mkdir()
@@ -75,7 +77,9 @@ def large_table() -> dict[str, Any]:
             made = folder / f"run-{number}"
             _script(threads(number), "prepare", data=folder / "data", output=made, specification=folder / "specification.json")
             for name in TRIALS:
-                hashes[name].append(_archive(made, name, threads(number), folder / "specification.json"))
+                _train(made, name, threads(number))
+                hashes[name].append(_archive(made, (name,), threads(number), folder / "specification.json"))
+            hashes["blend"].append(_archive(made, tuple(TRIALS), threads(number), folder / "specification.json", weights=WEIGHTS))
             print(f"large table {number + 1} of {REPETITIONS}, {threads(number)['SM_NUM_CPUS']} thread(s)", flush=True)
         cells = _cells(folder / "run-0")
     return {
@@ -90,18 +94,22 @@ def _cells(made: Path) -> int:
     return int(part.features.size)
 
 
-def _archive(made: Path, algorithm: str, environment: dict[str, str], specification: Path) -> str:
-    """SHA-256 of the model.tar.gz with this algorithm's trial as the only candidate."""
-    trial, chosen = made / f"trial-{algorithm}", made / f"chosen-{algorithm}"
-    folders = {"train": made / "train", "validation": made / "validation", "model-dir": trial}
+def _train(made: Path, algorithm: str, environment: dict[str, str]) -> None:
+    folders = {"train": made / "train", "validation": made / "validation", "model-dir": made / f"trial-{algorithm}"}
     _script(environment, "train", algorithm=algorithm, **folders, **TRIALS[algorithm])
-    candidate = made / f"candidates-{algorithm}" / "candidate-only"
-    candidate.mkdir(parents=True)
-    packed = load("archive").pack({file.name: file.read_bytes() for file in trial.iterdir()})
-    (candidate / "model.tar.gz").write_bytes(packed)
-    _script(
-        environment, "choose", candidates=candidate.parent, preparation=made / "preparation", output=chosen, specification=specification
-    )
+
+
+def _archive(made: Path, algorithms: Sequence[str], environment: dict[str, str], specification: Path, **weights: str) -> str:
+    """SHA-256 of the model.tar.gz with the trials of these algorithms as the only candidates: of one itself, of several the blend."""
+    name = "-".join(algorithms)
+    candidates, chosen = made / f"candidates-{name}", made / f"chosen-{name}"
+    for algorithm in algorithms:
+        candidate = candidates / f"candidate-{algorithm}"
+        candidate.mkdir(parents=True)
+        packed = load("archive").pack({file.name: file.read_bytes() for file in (made / f"trial-{algorithm}").iterdir()})
+        (candidate / "model.tar.gz").write_bytes(packed)
+    prepared = {part: made / part for part in ("train", "validation", "preparation")}
+    _script(environment, "choose", candidates=candidates, **prepared, output=chosen, specification=specification, **weights)
     return hashlib.sha256((chosen / "model" / "model.tar.gz").read_bytes()).hexdigest()
 
 

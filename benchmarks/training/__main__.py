@@ -39,14 +39,14 @@ Floats = NDArray[np.float64]
 
 
 def split(model: Model, data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The training and the test rows of the pipeline: its own split of the same file."""
+    """The rows that the version was fitted on (training and validation), and the test rows, by the pipeline's own split."""
     table = load("table").read(data)
     numeric = {column.name: load("table").floats(table.columns[column.name]) for column in model.data.numeric}
     categorical = {column.name: load("table").labels(table.columns[column.name]) for column in model.data.categorical}
     buckets = load("split").content_buckets(numeric, categorical, model.preparation.split.salt)
-    train, _, test = load("split").sides(buckets, model.preparation.split.validation, model.preparation.split.test)
+    _, _, test = load("split").sides(buckets, model.preparation.split.validation, model.preparation.split.test)
     frame = pd.read_csv(data)
-    return frame[train], frame[test]
+    return frame[~test], frame[test]
 
 
 def registered_predictions(registered: Registered, test: pd.DataFrame) -> Floats:

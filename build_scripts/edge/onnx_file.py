@@ -5,9 +5,11 @@ Input: an unpacked version (`Served` of pipelines/tabular/steps/served.py). Outp
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from onnx import checker, helper
 
 from build_scripts.command_line import ProblemError
@@ -22,7 +24,7 @@ def made(served: Any, facts: Mapping[str, str]) -> bytes:
     preparer, classes = served.preparer, served.about["classes"]
     outputs = answers.names(served.features, has_classes=classes is not None)
     graph = Graph([*served.features, *outputs])
-    scores = _scores(graph, prepared(graph, served.state), served)
+    scores = _scores(graph, prepared(graph, served.state), served.model, served.version["algorithm"])
     given = [helper.make_tensor_value_info(name, DOUBLE, [answers.ROWS]) for name in preparer.numeric]
     given += [helper.make_tensor_value_info(name, STRING, [answers.ROWS]) for name in preparer.categorical]
     threshold = served.threshold if served.about["problem"] == "binary" else None
@@ -38,13 +40,24 @@ def made(served: Any, facts: Mapping[str, str]) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _scores(graph: Graph, matrix: str, served: Any) -> str:
+def _scores(graph: Graph, matrix: str, model: Any, algorithm: str) -> str:
     """To add an algorithm with a model of its own: a file beside `linear.py`, and a line here."""
-    if isinstance(served.model, load("trees").Trees):
-        return trees.scores(graph, matrix, served.model.booster)
-    if isinstance(served.model, load("algorithms.linear").Linear):
-        return linear.scores(graph, matrix, served.model)
+    if isinstance(model, load("trees").Trees):
+        return trees.scores(graph, matrix, model.booster)
+    if isinstance(model, load("algorithms.linear").Linear):
+        return linear.scores(graph, matrix, model)
+    if isinstance(model, load("blend").Blend):
+        return _blended(graph, matrix, model)
     raise ProblemError(
-        f"algorithm {served.version['algorithm']!r} has no form in ONNX; exportable: models that are Trees or Linear of "
-        "pipelines/tabular/steps; add its operators in build_scripts/edge/"
+        f"algorithm {algorithm!r} has no form in ONNX; exportable: models that are Trees or Linear of "
+        "pipelines/tabular/steps, and blends of those; add its operators in build_scripts/edge/"
     )
+
+
+def _blended(graph: Graph, matrix: str, model: Any) -> str:
+    """The weighted mean, added in the order of the members as steps/blend.py does it."""
+    said = [
+        graph.add("Mul", graph.constant(np.array(member.weight)), _scores(graph, matrix, member.model, member.algorithm))
+        for member in model.members
+    ]
+    return functools.reduce(lambda summed, each: graph.add("Add", summed, each), said)

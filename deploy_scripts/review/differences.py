@@ -21,6 +21,7 @@ _FACTS = {
     "data-split": ("data", "split"),
     "data-sha256": ("data", "content (sha256)"),
     "algorithm": ("model", "algorithm"),
+    "fitted-on": ("model", "fitted on rows of"),
     "decision-metric": ("model", "threshold fitted for"),
     "decision-threshold": ("model", "decision threshold"),
     "threshold": ("model", "limit of the gate"),

@@ -51,7 +51,7 @@ def model_card(target: Target, model: Model, facts: Mapping[str, Any], measured:
     )
     made_of = Text(
         *("Algorithm ", facts["algorithm"], "; data sha256 ", facts["data-sha256"], "; code ", facts["code-hash"]),
-        *("; commit ", facts["git-commit"], "."),
+        *("; fitted on rows ", facts["fitted-on"], "; commit ", facts["git-commit"], "."),
     )
     judged = ["Gate: ", dataset.metric, " against threshold ", facts["threshold"], ". Report: ", facts["report-url"], "."]
     if "decision-threshold" in facts:

@@ -40,6 +40,7 @@ MEASURED_FACTS = (
     "libraries",
     "algorithm",
     "hyperparameters",
+    "fitted-on",
     "metric-value",
     "warnings",
     "champion",
@@ -161,10 +162,12 @@ def _choose(
         instance=(parameters["ProcessingInstanceType"], 1),
         arguments=[
             *("--candidates", f"{PROCESSING}/input"),
+            *("--train", f"{PROCESSING}/input/train"),
+            *("--validation", f"{PROCESSING}/input/validation"),
             *("--preparation", f"{PROCESSING}/input/preparation"),
             *("--output", f"{PROCESSING}/output"),
         ],
-        inputs={**best, "preparation": output_of(prepare, "preparation")},
+        inputs={**best, **{name: output_of(prepare, name) for name in ("train", "validation", "preparation")}},
         outputs=["model", "choice"],
     )
 
@@ -260,6 +263,10 @@ def _facts(
         "golden-url": Join(on="/", values=[evidence, "golden.csv"]),
         "report-url": Join(on="/", values=[evidence, "report.html"]),
         **{name: _measured(evaluate, f"metadata.{name.replace('-', '_')}") for name in measured},
+        **{
+            f"best-trial-{hyphened(algorithm)}": _measured(evaluate, f"metadata.best_trial_{algorithm.name}")
+            for algorithm in model.algorithms
+        },
         **jobs,
     }
 

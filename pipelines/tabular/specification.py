@@ -26,6 +26,7 @@ def specification_json(model: Model) -> str:
         "preparation": {**model.preparation.model_dump(), "reweigh_facet": _reweighs(model.preparation, dataset)},
         "algorithms": [algorithm.model_dump() for algorithm in model.algorithms],
         "tuning": model.tuning.model_dump(),
+        "choice": model.choice.model_dump(),
         "gate": model.gate.model_dump(),
         "learn_from_answers": model.retraining.learn_from_answers,
     }

@@ -58,7 +58,8 @@ def register(
     folder.mkdir()
     served.model.save(folder)
     code = load("archive").code_files(STEPS)
-    members = {file.name: file.read_bytes() for file in folder.iterdir()} | {f"code/{name}": content for name, content in code.items()}
+    members = {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    members |= {f"code/{name}": content for name, content in code.items()}
     members |= {"preparation.json": json.dumps(state).encode(), "version.json": json.dumps(served.version).encode(), **changes}
     packed = load("archive").pack({name: content for name, content in members.items() if content is not None})
     account.s3.objects[f"artifacts/{number}/model.tar.gz"] = packed
@@ -86,7 +87,9 @@ def metadata(file: Path) -> dict[str, str]:
     return {item.key: item.value for item in onnx.load(file).metadata_props}
 
 
-@pytest.mark.parametrize(("problem", "algorithm"), [("binary", "gradient_boosting"), ("multiclass", "random_forest")])
+@pytest.mark.parametrize(
+    ("problem", "algorithm"), [("binary", "gradient_boosting"), ("multiclass", "random_forest"), ("multiclass", "blend")]
+)
 def test_a_version_becomes_one_file_that_says_what_it_is(account: ScriptAccount, capsys, problem: str, algorithm: str) -> None:
     register(account, 3, problem, algorithm)
     code, printed = exported(capsys, "--format", "onnx")

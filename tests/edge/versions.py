@@ -12,6 +12,8 @@ from build_scripts.step_modules import load
 ROWS = 600
 CLASSES = {"regression": None, "binary": ["no", "yes"], "multiclass": ["ash", "oak", "yew"]}
 #: Few rounds for a test, and enough that the order in which leaves are added shows.
+#: Of each algorithm in a blend of all three.
+WEIGHTS = {"gradient_boosting": 0.5, "random_forest": 0.3, "linear": 0.2}
 BUDGET = {"gradient_boosting": {"num_round": "150", "eta": "0.1"}, "random_forest": {"num_parallel_tree": "40"}, "linear": {}}
 PREPARATION = {
     "outlier_rule": "iqr",
@@ -59,7 +61,12 @@ def fitted(problem: str, algorithm: str, objective: str = "mean", encoding: str 
     about = {"problem": problem, "metric": metric, "classes": CLASSES[problem], "objective": objective}
     answers = target(problem) if objective == "mean" else np.ceil(np.exp(target(problem) / 5))
     part = load("dataset").Part(matrix, answers, np.ones(ROWS))
-    model = load(f"algorithms.{algorithm}").fit(part, None, about, BUDGET[algorithm])
-    version = {"algorithm": algorithm, "decision_threshold": 0.37}
+    version: dict[str, Any] = {"algorithm": algorithm, "decision_threshold": 0.37}
+    if algorithm == "blend":
+        version["hyperparameters"] = WEIGHTS
+        members = [load("blend").Member(name, weight, fitted(problem, name, objective, encoding).model) for name, weight in WEIGHTS.items()]
+        model = load("blend").Blend(members)
+    else:
+        model = load(f"algorithms.{algorithm}").fit(part, None, about, BUDGET[algorithm])
     state |= {"model": "trees", "dataset": {"problem": problem, "metric": "rmse"}, "classes": CLASSES[problem]}
     return load("served").Served(preparer, model, about, version, state)

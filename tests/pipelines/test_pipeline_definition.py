@@ -295,7 +295,7 @@ def test_registration_carries_evidence_and_lineage_within_the_limits(steps: dict
         "golden-url",
         "report-url",
     } <= set(facts)
-    assert {"algorithm", "metric", "metric-value", "tuning-job-linear"} <= set(facts)
+    assert {"algorithm", "metric", "metric-value", "tuning-job-linear", "best-trial-linear", "fitted-on"} <= set(facts)
     assert set(package["ModelMetrics"]) == {"ModelQuality", "ModelDataQuality", "Bias", "Explainability"}
     assert "ModelDataQuality" in package["DriftCheckBaselines"]
     inference = package["InferenceSpecification"]

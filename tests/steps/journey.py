@@ -73,10 +73,8 @@ class Journey:
         folders = [
             "--candidates",
             str(self.folder / "candidates"),
-            "--preparation",
-            str(self.folder / "preparation"),
-            "--output",
-            str(self.folder),
+            *("--train", str(self.folder / "train"), "--validation", str(self.folder / "validation")),
+            *("--preparation", str(self.folder / "preparation"), "--output", str(self.folder)),
         ]
         return self.script("choose", *folders, *self._specified(), **options)
 

@@ -147,6 +147,7 @@ def registered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         [
             "--candidates",
             at("candidates"),
+            *("--train", at("train"), "--validation", at("validation")),
             "--preparation",
             at("preparation"),
             "--output",

@@ -53,7 +53,7 @@ def test_the_linear_model_is_plain_logistic_regression_that_decides_by_its_own_t
         features = generator.normal(size=(300, 2)).astype(np.float32)
         chance = 1 / (1 + np.exp(2.2 - 1.5 * features[:, 0]))
         parts[name] = Part(features, (generator.random(300) < chance).astype(float), np.ones(300))
-    model, threshold = yardsticks.linear(parts["train"], parts["validation"], BINARY, "f1")
+    model, threshold = yardsticks.linear(parts["train"], parts["validation"], BINARY, "f1", refitted=False)
     answer = Predictions.of(model.predict(parts["test"].features), threshold)
     expected = LogisticRegression().fit(parts["train"].features, parts["train"].target).predict_proba(parts["test"].features)[:, 1]
     np.testing.assert_allclose(answer.scores, expected, atol=1e-3)

@@ -11,7 +11,9 @@ import pytest
 
 from settings_schema import (
     Algorithm,
+    Blend,
     Categorical,
+    Choice,
     Endpoint,
     Facet,
     Gate,
@@ -147,6 +149,11 @@ COMMANDS = [
         (lambda: ABALONE.but(algorithms=LINEAR), "Model('abalone').algorithms is Algorithm(name='linear'"),
         (lambda: ABALONE.but(algorithms=(LINEAR, "random_forest")), "Model('abalone').algorithms is (Algorithm"),
         (lambda: ABALONE.but(algorithms=(LINEAR, LINEAR)), "Model('abalone').algorithms is ['linear', 'linear']; allowed: at least one"),
+        (lambda: Blend(max_members=1), "Blend.max_members is 1; allowed: 2 to 5"),
+        (lambda: Blend(max_latency_ratio=0.9), "Blend.max_latency_ratio is 0.9; allowed: at least 1"),
+        (lambda: Blend(max_megabytes=0.0), "Blend.max_megabytes is 0.0; allowed: more than 0"),
+        (lambda: Choice(blend=True), "Choice.blend is True; allowed: None, or Blend(...)"),
+        (lambda: Choice(refit=1), "Choice.refit is 1; allowed: True or False"),
         (lambda: Gate(constant_significance=0.9), "Gate.constant_significance is 0.9; allowed: None, or more than 0, less than 0.5"),
         (lambda: Gate(max_calibration_error=0), "Gate.max_calibration_error is 0; allowed: None, or more than 0, at most 1"),
         (lambda: Gate(every_class_predicted=1), "Gate.every_class_predicted is 1; allowed: True or False"),

@@ -276,6 +276,40 @@ def test_hyperparameters_that_the_registry_cut_come_from_the_tuning_job(register
     assert rebuild(capsys)[0] == 0
 
 
+def test_a_blend_is_rebuilt_from_each_of_its_trials_and_the_weights_that_were_chosen(
+    registered: Registered, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = {"best_trial_tree": "depth=3", "best_trial_tall_oak": "depth=5", "best_trial_elm": "depth=7"}
+    registered.record(algorithm="blend", hyperparameters="tall_oak=0.25 tree=0.75", fitted_on="train=1 validation=1", **trials)
+    ran, script = [], reproduce.Rebuild._script
+
+    def noted(work: Any, name: str, *arguments: str) -> None:
+        ran.append((name, dict(zip(arguments[::2], arguments[1::2], strict=True))))
+        script(work, name, *arguments)
+
+    monkeypatch.setattr(reproduce.Rebuild, "_script", noted)
+    rebuild(capsys)
+    assert [(given["--algorithm"], given["--depth"]) for name, given in ran if name == "train"] == [("tall_oak", "5"), ("tree", "3")]
+    (given,) = [given for name, given in ran if name == "choose"]
+    assert given["--weights"] == "tall_oak=0.25 tree=0.75"
+    assert {"--train", "--validation"} <= set(given)
+
+
+def test_a_version_from_before_models_were_fitted_again_has_its_choice_made_without_rows(
+    registered: Registered, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran, script = [], reproduce.Rebuild._script
+    monkeypatch.setattr(reproduce.Rebuild, "_script", lambda work, name, *given: (ran.append((name, given)), script(work, name, *given)))
+    assert rebuild(capsys)[0] == 0
+    assert not {"--train", "--validation", "--weights"} & {*dict(ran)["choose"]}
+
+
+def test_a_blend_without_the_settings_of_a_member_is_one_line(registered: Registered, capsys: pytest.CaptureFixture[str]) -> None:
+    registered.record(algorithm="blend", hyperparameters="oak=0.25 tree=0.75", best_trial_tree="depth=3")
+    code, printed = rebuild(capsys)
+    assert code == 2 and "its lineage has no best-trial-oak, of which it is blended" in printed
+
+
 def test_hyperparameters_of_any_characters_are_read_as_they_were(registered):
     given = {"monotone_constraints": "(1,0,-1)", "a b": "{'x': \"~ñ%\"}", "mail": "a@28b.com", "empty": ""}
     registered.record(hyperparameters=load("registry_text").pairs(given))

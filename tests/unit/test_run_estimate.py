@@ -15,7 +15,7 @@ from pyarrow import parquet
 from build_scripts.data_size import LOOK_BYTES, DataSize, in_words, measure
 from build_scripts.run_estimate import BINS_SHARE, BYTES_PER_ROW, DISK_BYTES_PER_CELL, Instances, Run, estimate
 from build_scripts.step_modules import load
-from settings_schema import Prices, Processing, Training, Tuning
+from settings_schema import Choice, Prices, Processing, Training, Tuning
 from tests.example_models import ABALONE
 from tests.unit.script_account import S3, refusal
 
@@ -164,3 +164,13 @@ def test_spark_takes_less_time_on_more_instances_and_only_prepare_pays_for_them(
     assert one.usd is not None and nine.usd is not None and one.usd < nine.usd < 9 * one.usd
     assert any(line.startswith("prepare: 9 ml.m5.xlarge with Spark, ") for line in nine.lines)
     assert any(line.startswith("evaluation: 1 ml.m5.xlarge, ") for line in nine.lines)
+
+
+def test_fitting_the_chosen_model_again_is_told_and_takes_time() -> None:
+    again, single, never = (
+        estimate(run_of(10_000_000, model=ABALONE.but(choice=choice))) for choice in (Choice(), Choice(blend=None), Choice(refit=False))
+    )
+    assert again.minutes > single.minutes > never.minutes
+    (said,) = [line for line in single.lines if line.startswith("choice")]
+    assert said.startswith("choice and refit: 1 ml.m5.xlarge, about ")
+    assert "choice: 1 ml.m5.xlarge, about 4 min" in never.lines

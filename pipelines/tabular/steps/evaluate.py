@@ -22,6 +22,7 @@ from typing import Any
 
 import archive
 import baseline
+import blend
 import failure
 import numpy as np
 import resampling
@@ -65,6 +66,10 @@ SCHEMA = {
     "binary": "binary_classification_metrics",
     "multiclass": "multiclass_classification_metrics",
 }
+
+
+#: How attributions are called in explainability.json, where not by trees.
+EXPLANATIONS = {"linear": "linear_shap", blend.NAME: "blended_shap"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -132,7 +137,7 @@ def _evidence(
     archive.unpack(packed, scratch / "challenger")
     served = serving.load(scratch / "challenger")
     held = held_out.read(Path(options.test), served)
-    learned = _learned(options)
+    learned = _learned(options, served)
     predicted, plain = _predicted(held, learned, specification, served)
     rows, shown = held.sample, predicted.take(held.in_sample)
     metrics = quality.overall(reported(specification.problem, specification.metric), held.target, predicted)
@@ -140,6 +145,7 @@ def _evidence(
     bias = _bias(specification, held, predicted)
     data = json.loads((Path(options.preparation) / "lineage.json").read_text(encoding="utf-8"))
     where_from = lineage.facts(data, served.version, packed.read_bytes(), options.git_commit)
+    choice = json.loads((Path(options.choice) / "choice.json").read_text(encoding="utf-8"))
     calibrated = None if served.about["classes"] is None else calibration.error(rows.target, shown)
     value = metrics[specification.metric]["value"]
     judged = gate.Evidence(
@@ -161,6 +167,7 @@ def _evidence(
         # What the registry keeps of these: as text, which is all that it takes (registry_text.py).
         "metadata": {
             **where_from,
+            **lineage.best_trials([algorithm["name"] for algorithm in specification.algorithms], choice),
             **lineage.texts({"metric_value": repr(judged.value), "warnings": decision["warned_of"], "champion": rival["name"]}),
         },
         "lineage": where_from,
@@ -169,13 +176,14 @@ def _evidence(
         "beside": beside,
         "bias": bias,
         "attributions": behaviour.attributions(rows, served),
-        "learning_curve": behaviour.learning_curve(Path(options.train), len(learned.target), learned.validation, rows, served),
+        "learning_curve": behaviour.learning_curve(Path(options.train), learned.training_rows, learned.validation, rows, served),
         "robustness": behaviour.robustness(rows, served),
         "latency": behaviour.latency(golden.body(rows, served, scratch, 1)[1], served),
         "model_bytes": packed.stat().st_size,
         "rows": served.version["rows"],
+        "refitted": served.model.settings if served.is_refitted else None,
         "sampled": _sampled(held.count),
-        "choice": json.loads((Path(options.choice) / "choice.json").read_text(encoding="utf-8")),
+        "choice": choice,
         "changes": _changes(options, rival, served, scratch),
         "warnings": data["warnings"],
         "sources": data["sources"],
@@ -196,20 +204,22 @@ def _sampled(rows: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Learned:
-    """What the version learned from, as far as it is measured against it: all answers, a part for the linear model, and validation rows
-    of which a threshold is fitted.
+    """What the version learned from, as far as it is measured against it: all answers, a part of the training rows for the linear model,
+    and validation rows of which a threshold is fitted. `training_rows`: how many there are.
     """
 
+    training_rows: int
     target: Floats
     part: Part
     validation: Part
 
 
-def _learned(options: argparse.Namespace) -> Learned:
+def _learned(options: argparse.Namespace, served: Served) -> Learned:
     train, validation = Path(options.train), Path(options.validation)
-    target, judged = prepared_rows.targets(train), len(prepared_rows.targets(validation))
+    target, judged = prepared_rows.targets(train), prepared_rows.targets(validation)
     part = prepared_rows.at(train, yardsticks.learned_by_linear(len(target)))
-    return Learned(target, part, prepared_rows.at(validation, np.flatnonzero(resampling.sample(judged))))
+    sampled = prepared_rows.at(validation, np.flatnonzero(resampling.sample(len(judged))))
+    return Learned(len(target), np.concatenate([target, judged]) if served.is_refitted else target, part, sampled)
 
 
 def _predicted(held: HeldOut, learned: Learned, specification: Specification, served: Served) -> tuple[Predictions, Predictions | None]:
@@ -222,7 +232,8 @@ def _predicted(held: HeldOut, learned: Learned, specification: Specification, se
         (own,) = held.of_rows(scores(served.model))
         return Predictions.of(own, served.threshold), None
     decides_by = served.version.get("decision_metric")
-    plain, threshold = yardsticks.linear(learned.part, learned.validation, served.about, decides_by)
+    parts = learned.part, learned.validation
+    plain, threshold = yardsticks.linear(*parts, served.about, decides_by, refitted=served.is_refitted)
     own, others = held.of_rows(scores(served.model), scores(plain))
     return Predictions.of(own, served.threshold), Predictions.of(others, threshold)
 
@@ -366,9 +377,7 @@ def _files(
         "explainability.json": {
             "version": "1.0",
             "explanations": {
-                "tree_shap" if served.version["algorithm"] != "linear" else "linear_shap": {
-                    "label0": {"global_shap_values": facts["attributions"]}
-                }
+                EXPLANATIONS.get(served.version["algorithm"], "tree_shap"): {"label0": {"global_shap_values": facts["attributions"]}}
             },
         },
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -83,6 +83,28 @@ def read(document: bytes | bytearray) -> LeafBits | None:
     values = np.array(reading.values, dtype=np.float32)
     splits = {column: _splits(found) for column, found in reading.splits.items()}
     return LeafBits(objective, every, values, [slice(*ends) for ends in pairwise(starts)], splits)
+
+
+def joined(parts: Sequence[LeafBits]) -> LeafBits:
+    """The words of several models in one line: `scores` of the first, then of the next. `objective`: of the first."""
+    offsets = np.cumsum([0, *(len(part.every) for part in parts)]).tolist()
+    scores = [slice(words.start + begin, words.stop + begin) for part, begin in zip(parts, offsets, strict=False) for words in part.scores]
+    columns = sorted({column for part in parts for column in part.splits})
+    splits = {
+        column: _joined_splits([(part.splits[column], begin) for part, begin in zip(parts, offsets, strict=False) if column in part.splits])
+        for column in columns
+    }
+    every, values = (np.concatenate([getattr(part, name) for part in parts]) for name in ("every", "values"))
+    return LeafBits(parts[0].objective, every, values, scores, splits)
+
+
+def _joined_splits(found: Sequence[tuple[Splits, int]]) -> Splits:
+    """On one column, each with the place at which its model's words begin."""
+    thresholds = np.unique(np.concatenate([splits.thresholds for splits, _ in found]))
+    places = np.concatenate([np.searchsorted(thresholds, splits.thresholds)[splits.places] for splits, _ in found])
+    words = np.concatenate([splits.words + begin for splits, begin in found])
+    left, right = (np.concatenate([getattr(splits, side) for splits, _ in found]) for side in ("left", "right"))
+    return Splits(thresholds, places, words, left, right)
 
 
 def _splits(found: list[tuple[float, int, int, int]]) -> Splits:

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 #: Of a version's table. A row reads one line of it for each column, which should stay near the processor.
 MOST_BYTES = 64 * 2**20
 
+_Answer = Callable[[Sequence[np.float32]], list[float]]
+
 
 class OneRow:
     """The table of a version: one line for each class of each column, one word for each 64 leaves of a tree."""
 
-    def __init__(self, classes: Classes, bits: LeafBits, table: Words, answer: Callable[[Sequence[np.float32]], list[float]]) -> None:
+    def __init__(self, classes: Classes, bits: LeafBits, table: Words, answer: _Answer) -> None:
         self._classes, self._table, self._answer, self._scores = classes, table, answer, bits.scores
         self._values = bits.values.ravel()
         self._starts = np.arange(0, bits.values.size, bits.values.shape[1])
@@ -48,15 +50,21 @@ class OneRow:
 
 
 def of(served: Served) -> OneRow | None:
-    """None for a model without trees or with another objective, for one that is too large, and where a bit would differ."""
-    booster = getattr(served.model, "booster", None)
+    """None for a model without trees or with another objective, for one that is too large, and where a bit would differ.
+
+    Of a blend each member has to be one of trees.
+    """
+    weighted = [(member.weight, member.model) for member in getattr(served.model, "members", ())] or [(1.0, served.model)]
     try:
-        bits = leaf_bits.read(booster.save_raw("json")) if booster is not None else None
+        each = [_bits_of(model) for _, model in weighted]
     except OSError:  # another C library than the image's
         return None
-    answer = answer_of(bits.objective) if bits else None
-    if bits is None or answer is None:
+    read = [bits for bits in each if bits is not None]
+    answers = [answer for bits in read if (answer := answer_of(bits.objective)) is not None]
+    if len(answers) < len(weighted):
         return None
+    bits = leaf_bits.joined(read)
+    answer = answers[0] if len(answers) == 1 else _mean_of([weight for weight, _ in weighted], answers, len(read[0].scores))
     splits = {served.preparer.outputs[column]: found for column, found in bits.splits.items()}
     # Of its own: score.py loosens the contract of a version that is loaded, which the way of many rows then goes by.
     allowed = Allowed(served.dataset, served.preparer.numeric, served.preparer.categorical)
@@ -65,6 +73,24 @@ def of(served: Served) -> OneRow | None:
         return None
     found = OneRow(classes, bits, _table(classes, served.preparer, bits), answer)
     return found if _agrees(found, classes, served) else None
+
+
+def _bits_of(model: Any) -> LeafBits | None:
+    booster = getattr(model, "booster", None)
+    return None if booster is None else leaf_bits.read(booster.save_raw("json"))
+
+
+def _mean_of(weights: Sequence[float], answers: Sequence[_Answer], scores: int) -> _Answer:
+    """As `Blend.predict` adds them, in double precision. `scores`: of each member."""
+
+    def answer(sums: Sequence[np.float32]) -> list[float]:
+        mixed = [weights[0] * value for value in answers[0](sums[:scores])]
+        for place in range(1, len(weights)):
+            said = answers[place](sums[place * scores : (place + 1) * scores])
+            mixed = [before + weights[place] * value for before, value in zip(mixed, said, strict=True)]
+        return mixed
+
+    return answer
 
 
 def _table(classes: Classes, preparer: Preparer, bits: LeafBits) -> Words:

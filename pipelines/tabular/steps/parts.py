@@ -47,7 +47,8 @@ class Parts:
     `placing`: what decided about the sides of the uploaded ones. `sources`: how many rows were uploaded; with learned ones, how many of
     those train or validate, and how many their place keeps out.
     `looked_at`: what was looked at in the data and found (advice/); the findings are among the warnings, too.
-    `learned_from`: mask of the training rows without outliers, where those are dropped. `weight`: of these rows.
+    `learned_from`: mask of the training rows without outliers, where those are dropped. `weights`: of these rows, and of the validation
+    rows for when they are learned from (refit.py): 0 for an outlier that would be dropped.
     `folds`: of all rows, where a column is encoded by the target (target_statistics.py).
     """
 
@@ -57,7 +58,7 @@ class Parts:
     masks: Mapping[str, Mask]
     learned_from: Mask
     fitted: Fitted
-    weight: Floats
+    weights: Mapping[str, Floats]
     warnings: list[str]
     looked_at: list[dict[str, Any]]
     sources: Mapping[str, int]
@@ -95,7 +96,11 @@ def require(table: Table, specification: Specification, data: str | Path | None 
     folds = _folds(rows, specification.preparation["split"]["salt"]) if encoded else None
     by_target = {} if folds is None else dict.fromkeys(encoded, Answers(rows.target[masks["train"]], classes, folds[masks["train"]]))
     learned_from, fitted = _fit(rows, masks["train"], specification, by_target, fit)
-    weight = _weight(rows.take(learned_from), specification)
+    validated = rows.take(masks["validation"])
+    weight = {"train": _weight(rows.take(learned_from), specification), "validation": _weight(validated, specification)}
+    if specification.preparation["outlier_action"] == "drop":
+        is_outlier = fitting.outliers(fitted.state, validated.numeric, validated.count)
+        weight["validation"] = np.where(is_outlier, 0.0, weight["validation"])
     looked_at = [look.facts(table) for look in looks]
     return Parts(rows, classes, placing, masks, learned_from, fitted, weight, warnings, looked_at, sources, digest, folds)
 

@@ -16,7 +16,6 @@ import features
 import numpy as np
 import pyarrow as pa
 import side_by_side
-import weights
 from dataset import Rows
 from encoded_rows import EncodedRows
 from features import Floats, Preparer
@@ -61,19 +60,15 @@ def select(cut: Parts, specification: Specification, count: int) -> list[str]:
 def write(cut: Parts, state: Mapping[str, Any], specification: Specification, output: Path, about: Mapping[str, Any], table: Table) -> None:
     """The shards of `train` and `validation`, and the rows of `test` as they are, below `output`; several at a time."""
     preparer = Preparer(state, cut.fitted.out_of_fold)
-    # Weights make training fairer; the choice between models is made on rows as they are.
-    parts = [
-        ("train", cut.learned_from, cut.weight, cut.folds),
-        ("validation", cut.masks["validation"], weights.equal(cut.rows.count), None),
-    ]
+    parts = [("train", cut.learned_from, cut.folds), ("validation", cut.masks["validation"], None)]
     tasks = [partial(write_raw, table, cut.masks["test"][: table.rows], output / "test" / "test.parquet")]
-    for name, mask, weight, folds in parts:
+    for name, mask, folds in parts:
         (output / name).mkdir(parents=True, exist_ok=True)
         for number, rows in enumerate(shard_slices(mask)):
-            own = weight[number * dataset.ROWS_PER_SHARD :]
+            own = cut.weights[name][number * dataset.ROWS_PER_SHARD :]
             tasks.append(partial(_write_shard, cut.rows, mask, folds, rows, own, output / name, number, preparer, specification))
     side_by_side.results(tasks, cut.rows.count)
-    for name, mask, _, _ in parts:
+    for name, mask, _ in parts:
         dataset.write_about(output / name, about, int(np.count_nonzero(mask)), len(shard_slices(mask)))
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import algorithms
+import blend
 import numpy as np
 import objectives
 import one_row
@@ -68,6 +68,11 @@ class Served:
         return one_row.of(self)
 
     @property
+    def is_refitted(self) -> bool:
+        """Whether the model learned from the validation rows, too, after they had chosen it."""
+        return "validation" in self.version.get("fitted_on", ())
+
+    @property
     def threshold(self) -> float | None:
         """The probability from which on the positive class is decided. One half for versions older than the fitted threshold."""
         return None if self.about["classes"] is None else float(self.version.get("decision_threshold") or HALF)
@@ -94,7 +99,7 @@ def load(folder: Path) -> Served:
     preparer = Preparer(state)
     about = {"problem": state["dataset"]["problem"], "metric": state["dataset"]["metric"], "classes": state["classes"]}
     about |= objectives.aims(state["dataset"], preparer.outputs)
-    model = algorithms.find(version["algorithm"]).load(folder, about)
+    model = blend.load(folder, version, about)
     spread = folder / prediction_shares.FILE
     predictions = json.loads(spread.read_text(encoding="utf-8")) if spread.exists() else None
     return Served(preparer, model, about, version, state, predictions)

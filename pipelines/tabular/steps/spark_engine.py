@@ -141,14 +141,12 @@ class SparkEngine:
 def _taken(cut: Parts, masks: Mapping[str, Mask], sizes: Sequence[int]) -> list[list[Taken]]:
     """Of each piece, of each part. `sizes`: rows of the pieces."""
     ends = list(accumulate(sizes))
-    weights = None if np.all(cut.weight == 1.0) else cut.weight
     of_parts = []
     for name, mask in masks.items():
         pieces = np.split(mask, ends[:-1])
         first = [0, *accumulate(int(np.count_nonzero(piece)) for piece in pieces)]
-        is_learned = name == "train"
-        of_part = weights if is_learned else None
-        folds = cut.folds[mask] if is_learned and cut.folds is not None else None
+        of_part = None if np.all(cut.weights[name] == 1.0) else cut.weights[name]
+        folds = cut.folds[mask] if name == "train" and cut.folds is not None else None
         of_parts.append(
             [
                 Taken(

@@ -30,6 +30,7 @@ class Specification:
     preparation: dict[str, Any]
     algorithms: list[dict[str, Any]]
     tuning: dict[str, Any]
+    choice: dict[str, Any]
     gate: dict[str, Any]
     learn_from_answers: bool = False
 
@@ -110,7 +111,8 @@ class Specification:
 
     @property
     def sha256(self) -> str:
-        return _sha256({"dataset": self.dataset, "preparation": self.preparation, "algorithms": self.algorithms, "tuning": self.tuning})
+        made_by = ("dataset", "preparation", "algorithms", "tuning", "choice")
+        return _sha256({name: getattr(self, name) for name in made_by})
 
 
 def load(path: str | Path | None = None) -> Specification:

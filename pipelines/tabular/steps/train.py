@@ -2,7 +2,7 @@
 
 Inputs: the channels `train` and `validation` that `prepare.py` wrote. Output: the model folder, which SageMaker packs
 as `model.tar.gz`, with `trial.json`: the hyperparameters in force, the decision threshold of a binary problem and the quality; and with
-`predictions.json`: how its predictions on the validation rows are spread, which the endpoint compares its own with.
+`predictions.json`: how its predictions on the validation rows are spread, which the endpoint compares its own with (`trial.py`).
 The tuner reads the line of `tuner_contract.py`. On several instances all train the one model, and the first writes it (`hosts.py`).
 Next: `choose.py`.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,14 +19,10 @@ import algorithms
 import dataset
 import failure
 import hosts
-import numpy as np
-import prediction_shares
+import trial
 import tuner_contract
-from decisions import Predictions, fit_threshold
+from combined_rows import Unweighted
 from failure import BadInput
-from measures import measure
-
-TRIAL_FILE = "trial.json"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,36 +44,19 @@ def main(argv: list[str]) -> None:
     about, place = train.about, (all_hosts.rank, all_hosts.count)
     own, judged = (train, validation) if all_hosts.count == 1 else (train.share(*place), validation.every(*place))
     with hosts.together(all_hosts):
-        model = algorithms.find(options.algorithm).fit(own, judged, about, hyperparameters)
+        model = algorithms.find(options.algorithm).fit(own, Unweighted(judged), about, hyperparameters)
     if not all_hosts.is_first:
         print(f"{all_hosts.current} trained with {all_hosts.names[0]}, which writes the model")
         return
-    scores = np.concatenate([model.predict(part.features) for part in validation])
-    truth = np.concatenate([part.target for part in validation])
-    diverged = BadInput(f"{options.algorithm} diverged with {hyperparameters}; narrow its ranges in the model's file")
-    if not np.all(np.isfinite(scores)):
-        raise diverged
-    threshold = fit_threshold(about["decision_metric"], truth, scores) if about["problem"] == "binary" else None
-    value = measure(about["metric"], truth, Predictions.of(scores, threshold))
-    if not math.isfinite(value):
-        raise diverged
+    record, shares = trial.judged(options.algorithm, model, validation, about)
+    if all_hosts.count > 1:
+        record["instances"] = all_hosts.count
     folder = Path(options.model_dir)
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder)
-    trial = {
-        "algorithm": options.algorithm,
-        "hyperparameters": model.settings,
-        "metric": about["metric"],
-        "validation": value,
-    }
-    if all_hosts.count > 1:
-        trial["instances"] = all_hosts.count
-    if threshold is not None:
-        trial |= {"decision_metric": about["decision_metric"], "decision_threshold": threshold}
-    (folder / TRIAL_FILE).write_text(json.dumps(trial, sort_keys=True), encoding="utf-8")
-    (folder / prediction_shares.FILE).write_text(json.dumps(prediction_shares.describe(scores)), encoding="utf-8")
+    trial.write(folder, record, shares)
     print(f"{options.algorithm} {json.dumps(model.settings, sort_keys=True)}")
-    print(tuner_contract.line(about["metric"], about["problem"], value))
+    print(tuner_contract.line(about["metric"], about["problem"], record["validation"]))
 
 
 def _pairs(rest: Sequence[str]) -> dict[str, str]:

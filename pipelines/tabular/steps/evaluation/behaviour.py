@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import algorithms
 import inference
 import numpy as np
+import refit
 from dataset import Part, Rows
 from decisions import Predictions, fit_threshold
 from measures import measure
@@ -49,8 +49,6 @@ def learning_curve(train: Path, training_rows: int, validation: Part, rows: Rows
     places = np.sort(order)
     known = prepared_rows.at(train, places)
     test = served.prepare(*raw(rows, served))
-    algorithm = algorithms.find(served.version["algorithm"])
-    hyperparameters = {name: str(value) for name, value in served.version["hyperparameters"].items()}
     about, metric, decision_metric = served.about, served.about["metric"], served.version.get("decision_metric")
     points = []
     for share in CURVE_SHARES:
@@ -58,7 +56,7 @@ def learning_curve(train: Path, training_rows: int, validation: Part, rows: Rows
         part = Part(known.features[chosen], known.target[chosen], known.weight[chosen])
         if about["classes"] and len(np.unique(part.target)) < len(about["classes"]):
             continue  # a class is missing: nothing can be learned from so few rows
-        model = algorithm.fit(part, None, about, hyperparameters)
+        model = refit.fitted(served.version, part, about)
         threshold = fit_threshold(decision_metric, validation.target, model.predict(validation.features)) if decision_metric else None
         points.append(
             {

@@ -23,6 +23,7 @@ def since(production: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[d
         _row("Code", _short(production.get("code_sha256")), _short(candidate.get("code_sha256"))),
         _row("Algorithm", production.get("algorithm"), candidate.get("algorithm")),
         *_thresholds(production, candidate),
+        _row("Fitted on", _parts(production), _parts(candidate)),
         *_each("Hyperparameter", production.get("hyperparameters", {}), candidate.get("hyperparameters", {})),
         *_each("Library", production.get("libraries", {}), candidate.get("libraries", {})),
     ]
@@ -43,6 +44,11 @@ def _thresholds(production: Mapping[str, Any], candidate: Mapping[str, Any]) -> 
         for version in (production, candidate)
     ]
     return [_row("Decision threshold", *both)]
+
+
+def _parts(version: Mapping[str, Any]) -> str:
+    """Versions from before models were fitted again learned from the training rows alone."""
+    return f"{' and '.join(version.get('fitted_on', ['train']))} rows"
 
 
 def _each(what: str, production: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[dict[str, str]]:

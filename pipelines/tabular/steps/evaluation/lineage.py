@@ -7,10 +7,16 @@ records them, and build_scripts/reproduce.py makes the version again from them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from registry_text import metadata, pairs
+
+
+def best_trials(algorithms: Sequence[str], choice: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Of each algorithm of the model's file the hyperparameters that won, whether the version is made of them or not."""
+    won = {candidate["algorithm"]: pairs(candidate["hyperparameters"]) for candidate in choice}
+    return texts({f"best_trial_{name}": won.get(name, "none") for name in algorithms})
 
 
 def facts(data: Mapping[str, Any], version: Mapping[str, Any], packed: bytes, git_commit: str) -> dict[str, str]:
@@ -29,6 +35,7 @@ def facts(data: Mapping[str, Any], version: Mapping[str, Any], packed: bytes, gi
         "algorithm": version["algorithm"],
         "hyperparameters": pairs(version["hyperparameters"]),
         "instances": str(version.get("instances", 1)),
+        "fitted_on": pairs(version["fitted_on"]),
     }
     if "decision_threshold" in version:
         found |= {"decision_metric": version["decision_metric"], "decision_threshold": repr(version["decision_threshold"])}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import objectives
 from algorithms import linear as linear_models
+from combined_rows import Together
 from dataset import Part
 from decisions import DECIDED, Predictions, fit_threshold
 from measures import measure
@@ -46,9 +47,17 @@ def learned_by_linear(rows: int) -> NDArray[np.int64]:
     return np.arange(0, rows, -(-rows // MOST_TRAINING_ROWS))
 
 
-def linear(train: Part, validation: Part, about: Mapping[str, Any], decision_metric: str | None) -> tuple[Any, float | None]:
+def linear(
+    train: Part, validation: Part, about: Mapping[str, Any], decision_metric: str | None, *, refitted: bool
+) -> tuple[Any, float | None]:
     """A linear model with its default regularisation, on the same prepared rows; the threshold that it decides by is fitted as the
-    version's was.
+    version's was, and then, where the version was `refitted`, so is it.
     """
-    model = linear_models.fit(train, None, about, {})
-    return model, fit_threshold(decision_metric, validation.target, model.predict(validation.features)) if decision_metric else None
+    threshold = None
+    if decision_metric or not refitted:
+        model = linear_models.fit(train, None, about, {})
+    if decision_metric:
+        threshold = fit_threshold(decision_metric, validation.target, model.predict(validation.features))
+    if refitted:
+        model = linear_models.fit(Together(train, validation), None, about, {})
+    return model, threshold
