@@ -115,7 +115,7 @@ class CodeBuild(Part):
         from ministack.services import codebuild
 
         record = self.context.keyring.here(lambda: codebuild._builds.get(build_id))
-        return record is None or bool(record["buildComplete"])
+        return record is None or record["buildStatus"] != "IN_PROGRESS"
 
     def stop(self, request: Mapping[str, Any]) -> _Response:
         from ministack.core.responses import error_response_json, json_response
