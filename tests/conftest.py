@@ -37,6 +37,10 @@ if "--aws" not in sys.argv:
     os.environ.clear()
     os.environ.update(own)
 
+# Where this is set, as in many containers, each account, build and script that a test starts would compile the same packages again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # jsii's 200 MB are unpacked once for all checkouts and clones that tests make, not once in each: `make` says the same.
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path(__file__).resolve().parents[1] / ".cache" / "jsii"))
 # The CDK would validate each app that a test synthesizes, which takes longer than making it; tests/infra/test_policies.py asks for it.

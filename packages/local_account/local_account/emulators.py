@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import importlib
 import os
 import subprocess
@@ -22,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from local_account import client_environment, hooks, running_functions
+from local_account.api import reading
 from local_account.api.rules import functions
 from local_account.context import Context
 from local_account.places import scope
@@ -125,15 +127,31 @@ def _leave_out_what_is_not_used() -> None:
     MiniStack imports Docker's library if it is there; this account starts plain processes instead and needs no Docker.
     moto's Application Auto Scaling imports its ECS, which imports its EC2 and 90 MB of instance types. Only targets of
     the namespace `ecs` use it, and this account has no ECS in moto.
-    MiniStack's router reads botocore's model of every AWS service to learn whether a name it does not serve exists.
+    MiniStack's router reads botocore's model of every AWS service to learn whether a name it does not serve exists. For the protocol of
+    each service that it does serve, it would read what moto has read: with a new session for each, and moto with a new loader, both of
+    which look through the folders of all services first.
     """
     sys.modules.setdefault("docker", None)  # type: ignore[arg-type]  # None is how Python marks a module as not importable
     if "moto.ecs" not in sys.modules:
         sys.modules["moto.ecs"] = types.ModuleType("moto.ecs")
         sys.modules["moto.ecs"].ecs_backends = defaultdict(lambda: defaultdict(object))  # type: ignore[attr-defined]  # its one used name
-    from ministack.core import router
+    from ministack.core import responses, router
+    from moto.core import utils
 
     router._is_aws_service_name = lambda scope_name: True
+    utils.create_loader = functools.cache(utils.create_loader)
+    responses._service_model = _service_model
+
+
+def _service_model(service: str) -> Any:
+    """botocore's model of a service by MiniStack's name; None for what is no service of AWS."""
+    from botocore.exceptions import UnknownServiceError
+    from ministack.core import responses
+
+    try:
+        return reading.model(responses._BOTOCORE_NAME.get(service, service))
+    except UnknownServiceError:
+        return None
 
 
 @contextlib.contextmanager

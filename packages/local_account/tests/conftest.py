@@ -23,6 +23,7 @@ from .several_accounts import ELSEWHERE, OTHER
 
 own = in_utf8(only_ours(os.environ))
 own |= {name: without_proxy_here(own.get(name, "")) for name in NO_PROXY}
+own.pop("PYTHONDONTWRITEBYTECODE", None)  # each account that a test starts would compile its packages again
 os.environ.clear()
 os.environ.update(own)
 switch_on()

@@ -69,6 +69,8 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("ministack.core.responses", "json_response"): ("data", "status", "content_type"),
     ("ministack.core.responses", "get_region"): (),
     ("ministack.core.responses", "request_scope"): ("account_id", "region"),
+    ("ministack.core.responses", "_BOTOCORE_NAME"): "dict",
+    ("ministack.core.responses", "_service_model"): "_lru_cache_wrapper",
     ("ministack.core.router", "_is_aws_service_name"): ("scope_name",),
     ("ministack.services.cloudformation", "_exports"): "AccountRegionScopedDict",
     ("ministack.services.cloudformation", "_stacks"): "AccountRegionScopedDict",
@@ -313,6 +315,7 @@ HOOKS: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("moto.core.request", "determine_request_protocol"): ("service_model", "content_type"),
     ("moto.core.responses", "ActionResult"): "class",
     ("moto.core.routing", "get_service_router"): "_lru_cache_wrapper",
+    ("moto.core.utils", "create_loader"): (),
     ("moto.core.utils", "get_service_model"): "_lru_cache_wrapper",
     ("moto.server", "create_backend_app"): ("service",),
 }
@@ -338,6 +341,7 @@ CALLED = {
     ("moto.codecommit.models", "codecommit_backends"),
     ("moto.codepipeline.models", "codepipeline_backends"),
     ("moto.core.responses", "ActionResult"),
+    ("moto.core.utils", "create_loader"),
 }
 
 #: Methods that are wrapped, replaced or called on classes.

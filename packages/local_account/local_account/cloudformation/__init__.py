@@ -87,6 +87,5 @@ def wait_until_settled(context: Context, form: bytes) -> None:
     name = parse_qs(form.decode()).get("StackName", [""])[0]
     longest = time.monotonic() + _LONGEST_HOLD_SECONDS
     while name and time.monotonic() < longest and not context.stopping.wait(_POLL_SECONDS):
-        stack = context.keyring.here(lambda: operations.stack_of({"StackName": name}))
-        if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
+        if operations.is_settled(context, name):
             return

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from local_account import hooks
+from local_account.context import Context
 
 Params = Mapping[str, Any]
 #: What MiniStack's handlers answer: status, headers, body.
@@ -61,6 +62,12 @@ def stack_of(params: Params) -> dict[str, Any] | None:
     name = text(params, "StackName")
     stack: dict[str, Any] | None = _resolve_stack(name) if name else None
     return stack if stack and stack["StackStatus"] != "DELETE_COMPLETE" else None
+
+
+def is_settled(context: Context, stack_name: str) -> bool:
+    """Whether nothing is in progress in a stack, or there is none of this name."""
+    stack = context.keyring.here(lambda: stack_of({"StackName": stack_name}))
+    return stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS")
 
 
 def change_set_of(params: Params) -> dict[str, Any] | None:

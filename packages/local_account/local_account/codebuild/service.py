@@ -110,6 +110,13 @@ class CodeBuild(Part):
             self._running.pop(build_id, None)
         self._emit(record, record["buildStatus"])
 
+    def has_ended(self, build_id: str) -> bool:
+        """Whether a build is over, or there is none of this id any more."""
+        from ministack.services import codebuild
+
+        record = self.context.keyring.here(lambda: codebuild._builds.get(build_id))
+        return record is None or record["buildStatus"] != "IN_PROGRESS"
+
     def stop(self, request: Mapping[str, Any]) -> _Response:
         from ministack.core.responses import error_response_json, json_response
         from ministack.services import codebuild

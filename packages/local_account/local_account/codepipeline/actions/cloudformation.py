@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account.cloudformation import operations
 from local_account.codepipeline.actions.job import ActionError, Job
 
 CONFIGURATION = (
@@ -142,14 +143,9 @@ def _describe(cloudformation: Any, stack_name: str) -> dict[str, Any] | None:
 
 def _wait(job: Job, stack_name: str) -> dict[str, Any] | None:
     cloudformation = job.role.client("cloudformation")
-
-    def settled() -> list[dict[str, Any] | None]:
-        stack = _describe(cloudformation, stack_name)
-        return [stack] if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS") else []
-
-    (stack,) = job.wait_until(settled, asks=True)
-    found: dict[str, Any] | None = stack
-    return found
+    while (stack := _describe(cloudformation, stack_name)) and stack["StackStatus"].endswith("_IN_PROGRESS"):
+        job.wait_until(lambda: operations.is_settled(job.role.place, stack_name))
+    return stack
 
 
 def _first_failure(cloudformation: Any, stack_id: str | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account.codebuild.service import CodeBuild
 from local_account.codepipeline.actions.job import ActionError, Job
 from local_account.codepipeline.records import Artifact
 
@@ -28,14 +29,12 @@ def run(job: Job) -> None:
     job.run.external_id, job.run.external_url = build["id"], build["logs"]["deepLink"]
     job.run.log_stream_arn = build["logs"]["cloudWatchLogsArn"]
 
-    def finished() -> Any:
-        current = codebuild.batch_get_builds(ids=[build["id"]])["builds"][0]
-        return current if current["buildStatus"] != "IN_PROGRESS" else None
-
-    ended = job.wait_until(finished, asks=True)
-    if ended["buildStatus"] != "SUCCEEDED":
-        raise ActionError("JobFailed", _reason(ended))
-    job.run.output_variables = {variable["name"]: variable["value"] for variable in ended.get("exportedEnvironmentVariables", [])}
+    builds = CodeBuild.at(job.role.place)
+    while (current := codebuild.batch_get_builds(ids=[build["id"]])["builds"][0])["buildStatus"] == "IN_PROGRESS":
+        job.wait_until(lambda: builds.has_ended(build["id"]))
+    if current["buildStatus"] != "SUCCEEDED":
+        raise ActionError("JobFailed", _reason(current))
+    job.run.output_variables = {variable["name"]: variable["value"] for variable in current.get("exportedEnvironmentVariables", [])}
 
 
 def _request(job: Job) -> dict[str, Any]:

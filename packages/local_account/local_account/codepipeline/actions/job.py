@@ -18,8 +18,6 @@ from local_account.context import Context
 from local_account.roles import Role, pipeline_role
 
 _POLL_SECONDS = 0.15
-#: Between two looks each of which is a request: what has lasted for long is looked at less often.
-_MOST_POLL_SECONDS, _SHARE_OF_WAIT = 0.5, 0.1
 
 
 class ActionError(Exception):
@@ -89,19 +87,17 @@ class Job:
         """The commit that this execution is about."""
         return self.execution.revisions[0].revision_id if self.execution.revisions else ""
 
-    def wait_until(self, finished: Callable[[], Any], timeout_seconds: float | None = None, *, asks: bool = False) -> Any:
+    def wait_until(self, finished: Callable[[], Any], timeout_seconds: float | None = None) -> Any:
         """Poll until `finished()` is true and return it. Raises ActionError on timeout, AbandonedError when stopped.
 
-        `asks`: each look is a request to a service.
+        What it looks at is the account's own record: a look that were a request would cost both sides of one each time.
         """
         began = time.monotonic()
         while True:
             result = finished()
             if result:
                 return result
-            waited = time.monotonic() - began
-            if timeout_seconds is not None and waited >= timeout_seconds:
+            if timeout_seconds is not None and time.monotonic() - began >= timeout_seconds:
                 raise ActionError("JobTimedOut", f"action {self.run.name} did not end within {timeout_seconds:g} s")
-            pause = min(max(_POLL_SECONDS, _SHARE_OF_WAIT * waited), _MOST_POLL_SECONDS) if asks else _POLL_SECONDS
-            if self.context.stopping.is_set() or self.execution.abandoned.wait(pause):
+            if self.context.stopping.is_set() or self.execution.abandoned.wait(_POLL_SECONDS):
                 raise AbandonedError
