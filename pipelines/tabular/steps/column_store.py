@@ -93,11 +93,13 @@ def store(batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path) ->
 
 def _together(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
     held: list[pa.RecordBatch] = []
+    rows = size = 0
     for batch in batches:
         held.append(batch)
-        if sum(part.num_rows for part in held) >= BATCH_ROWS or sum(part.nbytes for part in held) >= _BATCH_BYTES:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= BATCH_ROWS or size >= _BATCH_BYTES:
             yield pa.concat_batches(held)
-            held = []
+            held, rows, size = [], 0, 0
     if held:
         yield pa.concat_batches(held)
 
