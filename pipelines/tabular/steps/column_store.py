@@ -94,11 +94,13 @@ def store(batches: Iterable[pa.RecordBatch], schema: pa.Schema, folder: Path) ->
 def together(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same rows in batches that are worth writing, none of them much larger than the given ones."""
     held: list[pa.RecordBatch] = []
+    rows = size = 0
     for batch in batches:
         held.append(batch)
-        if sum(part.num_rows for part in held) >= BATCH_ROWS or sum(part.nbytes for part in held) >= _BATCH_BYTES:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= BATCH_ROWS or size >= _BATCH_BYTES:
             yield pa.concat_batches(held)
-            held = []
+            held, rows, size = [], 0, 0
     if held:
         yield pa.concat_batches(held)
 
