@@ -83,8 +83,9 @@ def test_what_the_registry_records_is_short_text(abalone: Journey) -> None:
 def test_the_best_candidate_on_validation_was_chosen(abalone: Journey) -> None:
     choice = as_json(abalone.folder / "choice" / "choice.json")
     assert choice[0]["algorithm"] == abalone.evaluation["lineage"]["algorithm"]
-    assert [item["validation"] for item in choice] == sorted(item["validation"] for item in choice)
-    assert {item["algorithm"] for item in choice} == set(BUDGET)
+    trials = [item for item in choice if item["algorithm"] != "blend"]  # which is last where it is not better by more than noise
+    assert [item["validation"] for item in trials] == sorted(item["validation"] for item in trials)
+    assert {item["algorithm"] for item in trials} == set(BUDGET)
 
 
 def test_bias_is_measured_where_a_facet_is_declared(abalone: Journey, arrests: Journey) -> None:
