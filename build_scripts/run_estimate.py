@@ -35,7 +35,7 @@ SAMPLED_CELLS = 1.5  # millions: 50,000 rows of 31 columns
 #: How much of the memory bins may take, and what XGBoost keeps of each row (pipelines/tabular/steps/matrices.py; a test compares them).
 BINS_SHARE, BYTES_PER_ROW = 0.5, 75
 #: What Prepare refuses to begin without, of each cell (pipelines/tabular/steps/large_files.py; likewise).
-DISK_BYTES_PER_CELL = 24
+DISK_BYTES_PER_CELL = 27
 #: Prepared columns of a categorical column whose values are not declared.
 COLUMNS_PER_CATEGORY = 20
 #: What the algorithms do where a model's file does not say (pipelines/tabular/steps/algorithms/): early stopping ends most before that.

@@ -105,7 +105,7 @@ def test_every_folder_that_a_script_is_given_is_an_input_or_output(steps: dict[s
 
 def test_what_prepare_writes_is_what_the_definition_uploads(steps: dict[str, dict[str, Any]]) -> None:
     outputs = {item["OutputName"] for item in steps["Prepare"]["Arguments"]["ProcessingOutputConfig"]["Outputs"]}
-    assert outputs == {*script("parts").PARTS, "preparation"}
+    assert outputs == {*script("sides").PARTS, "preparation"}
 
 
 @pytest.mark.parametrize(("name", "algorithm"), TUNING.items())

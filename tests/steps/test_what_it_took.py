@@ -12,7 +12,6 @@ from evaluation import making, report
 from failure import BadInput
 
 RUN = "arn:aws:sagemaker:us-east-1:111122223333:pipeline/shop--houses--training/execution/abcdefghijkl"
-BEGIN = datetime.now(UTC) - timedelta(minutes=30)
 XLARGE = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}
 PRICES = {"ml.m5.xlarge": 0.36}
 
@@ -33,12 +32,13 @@ class Account:
         assert (PipelineExecutionArn, SortOrder) == (RUN, "Ascending")
         if self._refuses:
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "ListPipelineExecutionSteps")
+        begin = datetime.now(UTC) - timedelta(minutes=30)
         job = {"Arn": "arn:aws:sagemaker:us-east-1:111122223333:job/one"}
-        prepared = {"StepName": "Prepare", "StartTime": BEGIN, "CacheHitResult": {"SourcePipelineExecutionArn": RUN}}
-        tuned = {"StepName": "TuneLinear", "StartTime": BEGIN, "Metadata": {"TuningJob": job}}
+        prepared = {"StepName": "Prepare", "StartTime": begin, "CacheHitResult": {"SourcePipelineExecutionArn": RUN}}
+        tuned = {"StepName": "TuneLinear", "StartTime": begin, "Metadata": {"TuningJob": job}}
         return [
-            {"PipelineExecutionSteps": [{"StepName": "DataVersion", "StartTime": BEGIN, "Metadata": {"Lambda": job}}, prepared, tuned]},
-            {"PipelineExecutionSteps": [{"StepName": "Evaluate", "StartTime": BEGIN, "Metadata": {"ProcessingJob": job}}]},
+            {"PipelineExecutionSteps": [{"StepName": "DataVersion", "StartTime": begin, "Metadata": {"Lambda": job}}, prepared, tuned]},
+            {"PipelineExecutionSteps": [{"StepName": "Evaluate", "StartTime": begin, "Metadata": {"ProcessingJob": job}}]},
         ]
 
     def describe_processing_job(self, **_: str) -> dict[str, Any]:

@@ -283,9 +283,9 @@ def test_a_blend_is_rebuilt_from_each_of_its_trials_and_the_weights_that_were_ch
     registered.record(algorithm="blend", hyperparameters="tall_oak=0.25 tree=0.75", fitted_on="train=1 validation=1", **trials)
     ran, script = [], reproduce.Rebuild._script
 
-    def noted(work: Any, name: str, *arguments: str) -> None:
+    def noted(work: Any, name: str, *arguments: str, hosts: int = 1) -> None:
         ran.append((name, dict(zip(arguments[::2], arguments[1::2], strict=True))))
-        script(work, name, *arguments)
+        script(work, name, *arguments, hosts=hosts)
 
     monkeypatch.setattr(reproduce.Rebuild, "_script", noted)
     rebuild(capsys)
@@ -299,7 +299,12 @@ def test_a_version_from_before_models_were_fitted_again_has_its_choice_made_with
     registered: Registered, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran, script = [], reproduce.Rebuild._script
-    monkeypatch.setattr(reproduce.Rebuild, "_script", lambda work, name, *given: (ran.append((name, given)), script(work, name, *given)))
+
+    def noted(work: Any, name: str, *given: str, hosts: int = 1) -> None:
+        ran.append((name, given))
+        script(work, name, *given, hosts=hosts)
+
+    monkeypatch.setattr(reproduce.Rebuild, "_script", noted)
     assert rebuild(capsys)[0] == 0
     assert not {"--train", "--validation", "--weights"} & {*dict(ran)["choose"]}
 
