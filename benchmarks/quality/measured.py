@@ -44,7 +44,8 @@ class Measured:
         return key in self._known
 
     def __getitem__(self, key: Key) -> dict[str, Any]:
-        return self._known[key]
+        found: dict[str, Any] = self._known[key]
+        return found
 
     def splits(self, name: str, who: str, version: str) -> list[int]:
         """Those of a set that are there, in order."""

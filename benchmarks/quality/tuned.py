@@ -9,21 +9,29 @@ fallen for 50 rounds, and is judged by the task's metric on these rows, as ours 
 library, with the learning rate from 0.01 to 0.3 and at most 2,000 rounds. Categories are the library's own business.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import optuna
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
+
+Document = dict[str, Any]
+Floats = NDArray[np.float64]
 
 ROUNDS, PATIENCE, MORE_ROUNDS = 2000, 50, 1.1
 
 
-def read(folder: Path) -> tuple[dict, dict, dict]:
+def read(folder: Path) -> tuple[Document, Document, Document]:
     """The task, and of each part ("train", "validation", "test", and the first two as "all") its features and its target."""
     task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     frame = pd.read_csv(task["table"], keep_default_na=False, na_values=[""], dtype=dict.fromkeys(task["categorical"], str))
@@ -37,8 +45,19 @@ def read(folder: Path) -> tuple[dict, dict, dict]:
     return task, {name: features[mask] for name, mask in masks.items()}, {name: target[mask].to_numpy() for name, mask in masks.items()}
 
 
+class Library(Protocol):
+    task: Document
+    target: Document
+
+    def suggest(self, trial: optuna.Trial) -> Document: ...
+
+    def fit(self, part: str, settings: Document, rounds: int | None) -> tuple[Any, int]: ...
+
+    def predict(self, model: Any, part: str) -> Floats: ...
+
+
 class LightGBM:
-    def __init__(self, task: dict, features: dict, target: dict, seed: int, threads: int) -> None:
+    def __init__(self, task: Document, features: Document, target: Document, seed: int, threads: int) -> None:
         import lightgbm
 
         self.library, self.task, self.target = lightgbm, task, target
@@ -57,7 +76,7 @@ class LightGBM:
         if task["problem"] == "multiclass":
             self.fixed["num_class"] = len(task["classes"])
 
-    def suggest(self, trial: optuna.Trial) -> dict:
+    def suggest(self, trial: optuna.Trial) -> Document:
         return {
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
             "num_leaves": trial.suggest_int("num_leaves", 2, 256, log=True),
@@ -68,7 +87,7 @@ class LightGBM:
             "lambda_l2": trial.suggest_float("lambda_l2", 1e-8, 10.0, log=True),
         }
 
-    def fit(self, part: str, settings: dict, rounds: int | None) -> tuple:
+    def fit(self, part: str, settings: Document, rounds: int | None) -> tuple[Any, int]:
         """The model and its rounds; with `rounds` exactly so many."""
         data = self.library.Dataset(self.features[part], self.target[part], params={"verbosity": -1})
         judged = None if rounds else [self.library.Dataset(self.features["validation"], self.target["validation"], reference=data)]
@@ -76,12 +95,12 @@ class LightGBM:
         model = self.library.train({**self.fixed, **settings}, data, rounds or ROUNDS, valid_sets=judged, callbacks=stops)
         return model, rounds or model.best_iteration
 
-    def predict(self, model, part: str) -> np.ndarray:
-        return model.predict(self.features[part])
+    def predict(self, model: Any, part: str) -> Floats:
+        return np.asarray(model.predict(self.features[part]))
 
 
 class CatBoost:
-    def __init__(self, task: dict, features: dict, target: dict, seed: int, threads: int) -> None:
+    def __init__(self, task: Document, features: Document, target: Document, seed: int, threads: int) -> None:
         import catboost
 
         self.library, self.task, self.target = catboost, task, target
@@ -90,7 +109,7 @@ class CatBoost:
         loss = {"regression": "RMSE", "binary": "Logloss", "multiclass": "MultiClass"}[task["problem"]]
         self.fixed = {"loss_function": loss, "random_seed": seed, "thread_count": threads, "verbose": False, "allow_writing_files": False}
 
-    def suggest(self, trial: optuna.Trial) -> dict:
+    def suggest(self, trial: optuna.Trial) -> Document:
         settings = {
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
             "depth": trial.suggest_int("depth", 2, 10),
@@ -102,7 +121,7 @@ class CatBoost:
             return {**settings, "bagging_temperature": trial.suggest_float("bagging_temperature", 0.0, 10.0)}
         return {**settings, "subsample": trial.suggest_float("subsample", 0.4, 1.0)}
 
-    def fit(self, part: str, settings: dict, rounds: int | None) -> tuple:
+    def fit(self, part: str, settings: Document, rounds: int | None) -> tuple[Any, int]:
         """The model and its rounds; with `rounds` exactly so many."""
         pool = self.library.Pool(self.features[part], self.target[part], cat_features=self.names)
         judged = None if rounds else self.library.Pool(self.features["validation"], self.target["validation"], cat_features=self.names)
@@ -111,24 +130,25 @@ class CatBoost:
         model.fit(pool, eval_set=judged, **patience)
         return model, model.tree_count_
 
-    def predict(self, model, part: str) -> np.ndarray:
+    def predict(self, model: Any, part: str) -> Floats:
         kind = "RawFormulaVal" if self.task["problem"] == "regression" else "Probability"
-        answered = model.predict(self.features[part], prediction_type=kind)
+        answered = np.asarray(model.predict(self.features[part], prediction_type=kind))
         return answered[:, 1] if self.task["problem"] == "binary" else answered
 
 
-def loss(task: dict, target: np.ndarray, predicted: np.ndarray) -> float:
+def loss(task: Document, target: Floats, predicted: Floats) -> float:
     """What a trial is judged by: less is better."""
     if task["metric"] == "rmse":
         return float(np.sqrt(np.mean((target - predicted) ** 2)))
     if task["metric"] == "auc":
-        return 1 - roc_auc_score(target, predicted)
-    return log_loss(target, predicted, labels=range(len(task["classes"])))
+        return 1 - float(roc_auc_score(target, predicted))
+    return float(log_loss(target, predicted, labels=range(len(task["classes"]))))
 
 
 def main(name: str, folder: Path, trials: int, seed: int, threads: int) -> None:
-    library = {"lightgbm": LightGBM, "catboost": CatBoost}[name](*read(folder), seed, threads)
-    best: dict = {"loss": np.inf}
+    kinds: dict[str, Callable[..., Library]] = {"lightgbm": LightGBM, "catboost": CatBoost}
+    library = kinds[name](*read(folder), seed, threads)
+    best: Document = {"loss": np.inf}
     started = time.process_time()
 
     def objective(trial: optuna.Trial) -> float:
