@@ -42,7 +42,9 @@ class Account:
         ]
 
     def describe_processing_job(self, **_: str) -> dict[str, Any]:
-        return {"ProcessingStartTime": datetime.now(UTC) - timedelta(seconds=200), "ProcessingResources": {"ClusterConfig": XLARGE}}
+        image = "111122223333.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+        begun = {"ProcessingStartTime": datetime.now(UTC) - timedelta(seconds=200), "ProcessingResources": {"ClusterConfig": XLARGE}}
+        return {**begun, "AppSpecification": {"ImageUri": image}}
 
     def list_training_jobs_for_hyper_parameter_tuning_job(self, **_: Any) -> dict[str, Any]:
         return {"TrainingJobSummaries": [{"TrainingJobName": "first"}, {"TrainingJobName": "second"}]}

@@ -16,13 +16,14 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 class Jobs:
     """A processing job of 100 s, and of each tuning job two trials on two instances, of which `billed` seconds of 400 are paid."""
 
-    def __init__(self, billed: int = 400, instance_type: str = "ml.m5.xlarge") -> None:
-        self._billed, self._type = billed, instance_type
+    def __init__(self, billed: int = 400, instance_type: str = "ml.m5.xlarge", image: str = "sagemaker-xgboost:3.2-0") -> None:
+        self._billed, self._type, self._image = billed, instance_type, image
 
     def describe_processing_job(self, **_: str) -> dict[str, Any]:
         cluster = {"InstanceType": self._type, "InstanceCount": 1}
         times = {"ProcessingStartTime": BEGIN, "ProcessingEndTime": BEGIN + timedelta(seconds=100)}
-        return {**times, "ProcessingResources": {"ClusterConfig": cluster}}
+        image = f"111122223333.dkr.ecr.us-east-1.amazonaws.com/{self._image}"
+        return {**times, "ProcessingResources": {"ClusterConfig": cluster}, "AppSpecification": {"ImageUri": image}}
 
     def list_training_jobs_for_hyper_parameter_tuning_job(self, **request: Any) -> dict[str, Any]:
         if "NextToken" in request:
@@ -50,6 +51,12 @@ def test_each_step_s_billed_seconds_are_told_and_what_all_instances_cost() -> No
     assert "2 jobs, 2 ml.m5.xlarge" in tune and "saved" not in tune
     # 100 s on one instance and 800 s on two are 1,700 s, at 0.0001 USD each.
     assert "0.47 instance-hours, 0.17 USD at the prices noted 2026-01" in together
+
+
+def test_the_engine_that_prepared_is_told_where_it_is_another() -> None:
+    on_spark = run_bill.lines(Jobs(image="sagemaker-spark-processing:3.5-cpu-py312-v1.3"), steps(), PRICES)
+    assert "1 ml.m5.xlarge with Spark" in on_spark[0]
+    assert "Spark" not in run_bill.lines(Jobs(), steps(), PRICES)[0]
 
 
 def test_what_spare_capacity_saved_is_told_as_sagemaker_reckons_it() -> None:

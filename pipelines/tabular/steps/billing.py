@@ -12,14 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+#: In the addresses of SageMaker's Spark images ("Data processing with Apache Spark" of the SageMaker guide).
+_SPARK_IMAGE = "/sagemaker-spark-processing:"
+
 
 class Job(NamedTuple):
-    """`ran_seconds`: that the work took; `billed_seconds`: that are paid for, on each of the `instances`."""
+    """`ran_seconds`: that the work took; `billed_seconds`: that are paid for, on each of the `instances`. `engine`: if not that of the image
+    that trains.
+    """
 
     ran_seconds: float
     billed_seconds: float
     instance_type: str
     instances: int
+    engine: str = ""
 
 
 class Step(NamedTuple):
@@ -31,7 +37,8 @@ class Step(NamedTuple):
 
     @property
     def instances(self) -> str:
-        return ", ".join(sorted({f"{job.instances} {job.instance_type}" for job in self.jobs}))
+        """With the engine: `3 ml.m5.xlarge with Spark`."""
+        return ", ".join(sorted({f"{job.instances} {job.instance_type}{job.engine and f' with {job.engine}'}" for job in self.jobs}))
 
     @property
     def ran_seconds(self) -> float:
@@ -92,7 +99,8 @@ def _processing(job: Mapping[str, Any]) -> Iterator[Job]:
         end = job.get("ProcessingEndTime") or datetime.now(UTC)
         seconds = max(0.0, (end - job["ProcessingStartTime"]).total_seconds())
         cluster = job["ProcessingResources"]["ClusterConfig"]
-        yield Job(seconds, seconds, cluster["InstanceType"], cluster["InstanceCount"])
+        engine = "Spark" if _SPARK_IMAGE in job["AppSpecification"]["ImageUri"] else ""
+        yield Job(seconds, seconds, cluster["InstanceType"], cluster["InstanceCount"], engine)
 
 
 def _training(job: Mapping[str, Any]) -> Iterator[Job]:
