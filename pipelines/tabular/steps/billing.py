@@ -17,8 +17,8 @@ _SPARK_IMAGE = "/sagemaker-spark-processing:"
 
 
 class Job(NamedTuple):
-    """`ran_seconds`: that the work took; `billed_seconds`: that are paid for, on each of the `instances`. `engine`: if not that of the image
-    that trains.
+    """`ran_seconds`: that the work took; `billed_seconds`: that are paid for, on each of the `instances`. `engine`: if it is another than
+    the training image's.
     """
 
     ran_seconds: float
