@@ -22,6 +22,8 @@ from tests import example_models
 from tests.example_models import model_of
 from tests.steps.small_data import HOUSES, LOANS, PATIENTS, SPECIES, houses, loans, patients, species, write_csv
 
+pytestmark = pytest.mark.thorough  # samples of thousands of rows are looked at
+
 COLUMNS = 30
 
 

@@ -24,6 +24,8 @@ from tests.edge.versions import fitted
 from tests.steps.journey import Journey
 from tests.steps.small_data import HOUSES, as_json, houses, write_csv
 
+pytestmark = pytest.mark.thorough  # models are fitted and packed
+
 RMSE = Judge("rmse", more_is_better=False)
 Floats = NDArray[np.float64]
 

@@ -18,6 +18,8 @@ from settings_schema.errors import SettingsError
 from tests.steps.journey import Journey
 from tests.steps.small_data import HOUSES, LOANS, SPECIES, houses, write_csv
 
+pytestmark = pytest.mark.thorough  # models are fitted
+
 ALGORITHMS = (gradient_boosting, random_forest, linear)
 BUDGET = {gradient_boosting: {"num_round": "80"}, random_forest: {"max_depth": "6"}, linear: {}}
 
@@ -179,7 +181,6 @@ def test_what_contradicts_itself_is_one_line(changed: Any, line: str) -> None:
     assert str(refused.value) == line
 
 
-@pytest.mark.thorough  # a journey of processes
 @pytest.mark.parametrize(("objective", "metric"), [("count", "rmse"), ("log_mean", "mae"), ("mean", "pinball_90")])
 def test_every_step_judges_by_what_is_predicted(objective: str, metric: str, tmp_path: Path) -> None:
     journey = Journey.begin(tmp_path, HOUSES.but(objective=objective, metric=metric, threshold=1e6))

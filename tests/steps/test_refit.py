@@ -18,6 +18,8 @@ from dataset import Part
 from tests.steps.journey import Journey
 from tests.steps.small_data import LOANS, as_json, loans, write_csv
 
+pytestmark = pytest.mark.thorough  # models are fitted and packed
+
 ABOUT = {"problem": "regression", "metric": "rmse", "decision_metric": None, "classes": None, "columns": ["a", "b", "c"]}
 BOOSTED = {"algorithm": "gradient_boosting", "hyperparameters": {"num_round": 20, "eta": 0.3, "max_depth": 3}}
 

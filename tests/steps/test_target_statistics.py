@@ -18,6 +18,8 @@ from settings_schema import Categorical, DataSet, Numeric, Problem
 from tests.steps.journey import Journey
 from tests.steps.small_data import as_json, write_csv
 
+pytestmark = pytest.mark.thorough  # thousands of rows are prepared
+
 TOWNS = ["Lima", "Quito", "Lima", "Lima", None, "Cusco"]
 PRICES = np.array([10.0, 40.0, 20.0, 30.0, 60.0, 80.0])
 
@@ -188,7 +190,6 @@ def test_more_classes_than_columns_are_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "train").exists()
 
 
-@pytest.mark.thorough  # a journey of processes
 def test_every_step_takes_it_and_few_categories_may_be_asked_for(tmp_path: Path) -> None:
     table = streets(400, 4000, known=True)
     asked = STREETS.but(categorical=(Categorical(name="street"), Categorical(name="kind", values=("flat", "house"), encoding="target")))

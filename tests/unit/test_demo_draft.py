@@ -35,6 +35,7 @@ def settings(checkout: Path) -> Settings:
     return read(checkout)
 
 
+@pytest.mark.thorough  # a checkout is copied
 def test_the_copy_has_the_draft_alone_and_the_checkout_has_no_trace(checkout: Path, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "Stones 7.csv").write_text(TABLE.replace(",", ";"))
     (tmp_path / "work").mkdir()
