@@ -88,6 +88,7 @@ TOPICS: Mapping[str, Sequence[str]] = {
         "journeys/test_container_code.py",
         "local_account/test_model_server.py",
         "local_account/test_jobs.py",
+        "local_account/test_several_instances.py",
         "local_account/test_opt_ml.py",
         "local_account/test_tuning.py",
         "local_account/test_transform.py",

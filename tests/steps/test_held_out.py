@@ -39,6 +39,8 @@ def journey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     made = _made(folder, declared)
     shutil.copytree(folder / "preparation", folder / "rival" / "preparation")
     shutil.copytree(folder / "candidates" / "candidate-linear", folder / "rival" / "candidates" / "candidate-linear")
+    for part in ("train", "validation"):
+        shutil.copytree(folder / part, folder / "rival" / part)
     Journey(folder / "rival", made.specification).choose()
     return made
 

@@ -43,8 +43,10 @@ def test_every_fact_of_a_version_is_text_within_the_pattern(hyperparameters: dic
         "hyperparameters": hyperparameters,
         "decision_metric": "f1",
         "decision_threshold": 1e-300,
+        "fitted_on": {"train": 5, "validation": 3},
     }
     data = {"data_url": f"s3://{name}", "data_sha256": "3" * 64, "sources": {"uploaded": 5, "learned": 3}, "data_versions": name}
+    data["split"] = {"by": "time", "column": name, "test_from": name}
     assert all(map(is_customer_metadata_value, lineage.facts(data, version, b"packed", commit).values()))
 
 

@@ -248,6 +248,7 @@ def lineage(trial: dict[str, Any]) -> Lineage:
     rest = {item.name: kinds.get(str(item.type), {}) for item in fields(Lineage)}
     hyperparameters = {name: str(value) for name, value in trial["hyperparameters"].items()}
     recorded = {"algorithm": trial["algorithm"], "hyperparameters": hyperparameters, "instances": trial["instances"]}
+    recorded["trials"] = {trial["algorithm"]: hyperparameters}
     return Lineage(**{**rest, **recorded})
 
 

@@ -13,6 +13,14 @@ from demo.errors import SetupError
 from settings_schema.reading import Settings, read
 
 TEAM = Path(__file__).resolve().parents[1] / "loop" / "team"
+MODEL = """from settings_schema import Algorithm, Batch, DataSet, Model, Numeric, Problem, Range
+
+MODEL = Model(
+    data=DataSet(problem=Problem.REGRESSION, target="price", numeric=(Numeric(name="size"),), metric="rmse", threshold=9.0),
+    algorithms=(Algorithm(name="linear", fixed={"num_round": 1}, tuned={"lambda": Range(low=0.01, high=10.0)}),),
+    serving={"try": Batch(), "live": Batch()},
+)
+"""
 TABLE = "size,price\n" + "".join(f"{row + row % 7},{3 * row + row % 5}\n" for row in range(1, 99))
 
 
@@ -22,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     (folder / "models").mkdir(parents=True)
     shutil.copy(TEAM / "settings.py", folder)
-    shutil.copy(TEAM / "models" / "abalone.py", folder / "models")
+    (folder / "models" / "stones.py").write_text(MODEL)
     (folder / ".gitignore").write_text("out/\n")
     (folder / "out").mkdir()
     (folder / "out" / "large.bin").write_text("x")
