@@ -238,7 +238,9 @@ def _served(context: Context, listener: socket.socket) -> Any:
     config.bind = [f"fd://{listener.detach()}"]
     config.loglevel = "WARNING"
     config.graceful_timeout = 0.5
-    config.keep_alive_timeout = 75
+    # Longer than any wait here. Where a busy machine looks late, a connection that was quiet for as long is closed with a request on it,
+    # which is done and not answered; its client asks again, and is told that what it makes is there.
+    config.keep_alive_timeout = 3600
     ready, ended = threading.Event(), threading.Event()
     loop = asyncio.new_event_loop()
     stopping = asyncio.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import objectives
 from cells import shown
 from dataset import Rows
 from findings import Finding, plural
@@ -70,7 +71,8 @@ def _skewed(target: NDArray[np.float64], specification: Specification) -> Iterat
     squares = np.sort((target - target.mean()) ** 2)
     share = float(squares[-round(TAIL * len(squares)) :].sum() / squares.sum())
     if share >= MOST_OF_ERRORS:
-        logarithm = f", or learn the logarithm of {specification.target} where an error counts in percent" if target.min() > 0 else ""
+        may_learn = target.min() > 0 and specification.objective == objectives.MEAN
+        logarithm = ", or learn by DataSet.objective='log_mean' where an error counts in percent" if may_learn else ""
         problem = (
             f"1 % of the rows make {share:.0%} of the squared errors of a constant answer, so {specification.metric} is decided by them"
         )
