@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -121,14 +120,6 @@ def test_a_row_may_carry_what_is_ignored_and_its_identifier_and_they_are_not_rea
     misspelt = asked([{**TWO[0], "note": "x", "notes": "y"}])
     assert misspelt.get_data(as_text=True) == "row 1: unknown column 'notes'; the columns are area, rooms, kind\n"
     assert asked([{"note": "x"}]).status_code == 400  # a row of which no column is learned of
-
-
-def test_a_row_may_carry_the_time_by_which_the_split_went() -> None:
-    model = version()
-    body = json.dumps([{**TWO[0], "sold_at": "2026-01-02"}])
-    assert inference.predict_fn(inference.input_fn(body, JSON), model).status_code == 400
-    by_time = dataclasses.replace(model, state={**model.state, "preparation": {"split": {"by_time": "sold_at"}}})
-    assert inference.predict_fn(inference.input_fn(body, JSON), by_time) == {"score": [3.0]}
 
 
 @pytest.mark.parametrize(

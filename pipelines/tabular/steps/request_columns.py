@@ -40,7 +40,7 @@ def ordered(rows: Sequence[Row], model: Served) -> list[Sequence[Any]]:
     """The cells of each row in the order of the contract. Raises a 400."""
     names, dataset = model.features, model.dataset
     takes_all = dataset.get("extra_in_requests") == "ignore"
-    unread = None if takes_all else {*dataset.get("ignore", ()), dataset.get("identifier"), model.by_time}
+    unread = None if takes_all else {*dataset.get("ignore", ()), dataset.get("identifier")}
     return [_ordered(row, index, names, unread) for index, row in enumerate(rows)]
 
 

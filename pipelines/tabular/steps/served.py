@@ -57,12 +57,6 @@ class Served:
         """Raw columns in the order of a request."""
         return [*self.preparer.numeric, *self.preparer.categorical]
 
-    @property
-    def by_time(self) -> str | None:
-        """The column by which the split went, feature or not. Versions from before there was a choice have none."""
-        column: str | None = self.state.get("preparation", {}).get("split", {}).get("by_time")
-        return column
-
     @cached_property
     def allowed(self) -> Allowed:
         """What a request may hold, by the contract in `dataset`."""
